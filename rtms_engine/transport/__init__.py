@@ -1,0 +1,1 @@
+"""Conversations with the outside: bytes only, pushed to a `Receiver`."""

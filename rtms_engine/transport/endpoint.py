@@ -1,0 +1,68 @@
+"""Server URLs are untrusted input: parse them, and connect only to what is on the list (V1.md §3.1)."""
+
+from collections.abc import Sequence
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ..errors import EndpointRefused
+
+_DEFAULT_PORT = {"wss": 443, "ws": 80}
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """A checked address."""
+
+    url: str
+    """Exactly as given."""
+    host: str
+    port: int
+    secure: bool
+    """TLS, with the certificate verified."""
+
+
+class EndpointPolicy(msgspec.Struct, frozen=True):
+    """What may be connected to."""
+
+    allowed_hosts: Sequence[str] = ("*.zoom.us", "*.zoomgov.com")
+    """Host names, or ``*.`` and a domain for everything below it."""
+    allow_insecure_loopback: bool = False
+    """Also ``ws://`` and ``wss://`` to this machine, for simulators."""
+
+    def endpoint(self, url: str) -> Endpoint:
+        """Check ``url``. Raises EndpointRefused."""
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise EndpointRefused(url, str(error)) from None
+        host = (parts.hostname or "").rstrip(".")
+        if parts.scheme not in _DEFAULT_PORT or not host:
+            raise EndpointRefused(url, "it is not a wss:// URL")
+        if parts.username is not None or any(c <= " " or c == "\\" for c in url):
+            raise EndpointRefused(url, "it holds user info, spaces or control characters")
+        secure = parts.scheme == "wss"
+        if not (self.allow_insecure_loopback and is_loopback(host)):
+            if not secure:
+                raise EndpointRefused(
+                    url, "only wss:// is allowed (ws:// to loopback: [rtms] allow_insecure_loopback)"
+                )
+            if not any(_matches(host, pattern) for pattern in self.allowed_hosts):
+                raise EndpointRefused(
+                    url, f"its host is not in [rtms] allowed_hosts ({', '.join(self.allowed_hosts)})"
+                )
+        return Endpoint(url, host, port or _DEFAULT_PORT[parts.scheme], secure)
+
+
+def _matches(host: str, pattern: str) -> bool:
+    host, pattern = host.lower(), pattern.lower()
+    return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine's."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
