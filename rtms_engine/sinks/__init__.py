@@ -1,0 +1,1 @@
+"""Where frames go: the contract (`base`), what is installed (`registry`), and the small built-ins."""
