@@ -1,0 +1,76 @@
+"""The connections of one stream."""
+
+import asyncio
+
+from ..model.media import MediaKind
+from ..protocol.connection import Connection, State
+from ..protocol.events import SIGNALING, LegId
+from .leg_driver import LegDriver
+
+
+class Connections:
+    """The current one of each leg, and those that are closing."""
+
+    def __init__(self) -> None:
+        self._current: dict[LegId, tuple[LegDriver[Connection], asyncio.Task[None]]] = {}
+        self._closing: set[LegDriver[Connection]] = set()
+        self._past_keep_alives = 0
+
+    @property
+    def signaling(self) -> LegDriver[Connection] | None:
+        """The current signaling connection, if there is one."""
+        found = self._current.get(SIGNALING)
+        return None if found is None else found[0]
+
+    @property
+    def keep_alives(self) -> int:
+        """Answered on all connections so far."""
+        return self._past_keep_alives + sum(d.protocol.keep_alives for d, _ in self._current.values())
+
+    def is_current(self, driver: LegDriver[Connection]) -> bool:
+        """Whether it has not been replaced or told to close."""
+        found = self._current.get(driver.leg)
+        return found is not None and found[0] is driver
+
+    def is_ready(self, kind: MediaKind) -> bool:
+        """Whether media of this kind is connected."""
+        return any(
+            kind in leg.kinds and driver.protocol.state is State.READY
+            for leg, (driver, _) in self._current.items()
+        )
+
+    def add(self, driver: LegDriver[Connection], opening: asyncio.Task[None]) -> None:
+        """A new connection takes the place of its leg; an old one there is closed."""
+        if driver.leg in self._current:
+            self.close(driver.leg, self._current[driver.leg][0].generation)
+        self._current[driver.leg] = (driver, opening)
+
+    def close(self, leg: LegId, generation: int) -> None:
+        """Close the connection of a leg, or stop opening it, if it is still that one."""
+        found = self._current.get(leg)
+        if found is None or found[0].generation != generation:
+            return
+        driver, opening = self._current.pop(leg)
+        self._past_keep_alives += driver.protocol.keep_alives
+        if driver.is_open:
+            self._closing.add(driver)
+            driver.close()
+        else:
+            opening.cancel()
+
+    def forget(self, driver: LegDriver[Connection]) -> None:
+        """It is closed."""
+        self._closing.discard(driver)
+        if self.is_current(driver):
+            self._past_keep_alives += driver.protocol.keep_alives
+            del self._current[driver.leg]
+
+    async def all_closed(self, within_s: float) -> None:
+        """Wait for those that are closing; they still deliver what was on its way."""
+        if self._closing:
+            await asyncio.wait([driver.closed for driver in self._closing], timeout=within_s)
+
+    def abort(self) -> None:
+        """Close everything at once."""
+        for driver in [*self._closing, *(driver for driver, _ in self._current.values())]:
+            driver.abort()

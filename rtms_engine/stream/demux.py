@@ -1,0 +1,39 @@
+"""From one stream to its sinks, by kind."""
+
+from collections.abc import Sequence
+
+from ..model.events import StreamEvent
+from ..model.frames import KIND_OF_FRAME, Frame
+from ..model.media import MediaKind
+from .sink_runner import SinkRunner
+
+
+class Demultiplexer:
+    """Hands every frame to the sinks that asked for its kind, and every event to all of them.
+
+    Synchronous and without a copy: it is called from within the reader of a socket.
+    """
+
+    def __init__(self, runners: Sequence[SinkRunner]) -> None:
+        self._all = tuple(runners)
+        self._by_type = {
+            frame_type: tuple(runner for runner in runners if kind in runner.kinds)
+            for frame_type, kind in KIND_OF_FRAME.items()
+        }
+        self._received = dict.fromkeys(KIND_OF_FRAME, 0)
+
+    def publish(self, frame: Frame) -> None:
+        """One frame of media."""
+        frame_type = type(frame)
+        self._received[frame_type] += 1
+        for runner in self._by_type[frame_type]:
+            runner.offer(frame)
+
+    def announce(self, event: StreamEvent) -> None:
+        """One event of the stream."""
+        for runner in self._all:
+            runner.offer(event)
+
+    def received(self) -> dict[MediaKind, int]:
+        """Frames by kind so far."""
+        return {KIND_OF_FRAME[frame_type]: count for frame_type, count in self._received.items()}

@@ -1,0 +1,109 @@
+"""Joins a transport and the protocol that speaks over it, for one connection."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Generic, TypeVar, cast
+
+from ..model.frames import KIND_OF_FRAME, Frame
+from ..protocol.connection import Connection
+from ..protocol.events import ConnectionEvent, LegId, Silent
+from ..transport.base import Transport
+from .alarm import Alarm
+
+P = TypeVar("P", bound=Connection)
+
+
+class LegDriver(Generic[P]):
+    """A `Receiver`: what a connection says goes into its protocol, the protocol's answers go out at
+    once, frames go straight on, and what else happened goes to the worker.
+    """
+
+    def __init__(
+        self,
+        leg: LegId,
+        generation: int,
+        protocol: P,
+        *,
+        publish: Callable[[Frame], None],
+        tell: Callable[["LegDriver[P]", ConnectionEvent], None],
+        lost: Callable[["LegDriver[P]", str], None],
+    ) -> None:
+        self.leg = leg
+        self.generation = generation
+        self.protocol = protocol
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._publish = publish
+        self._tell = tell
+        self._lost = lost
+        self._loop = asyncio.get_running_loop()
+        self._alarm = Alarm(protocol.deadline, self._ring)
+        self._transport: Transport | None = None
+
+    def __repr__(self) -> str:
+        return f"<LegDriver {self.leg.name} generation={self.generation} {self.protocol!r}>"
+
+    # --- Receiver ---
+
+    def connection_made(self, transport: Transport) -> None:
+        """Say the handshake."""
+        self._transport = transport
+        self.protocol.connected(self._loop.time())
+        self.flush()
+        self._alarm.arm()
+
+    def message_received(self, message: bytes) -> None:
+        """Answer first, then hand on."""
+        outputs = self.protocol.receive(message, self._loop.time())
+        if self.flush():
+            self._alarm.arm()  # the first keep-alive may have brought the deadline nearer
+        for output in outputs:
+            if type(output) in KIND_OF_FRAME:
+                self._publish(cast(Frame, output))
+            else:
+                self._tell(self, cast(ConnectionEvent, output))
+
+    def connection_lost(self, why: str) -> None:
+        """Tell the worker."""
+        self._alarm.cancel()
+        if not self.closed.done():
+            self.closed.set_result(None)
+        self._lost(self, why)
+
+    # --- the worker's side ---
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection to close."""
+        return self._transport is not None and not self.closed.done()
+
+    def rearm(self) -> None:
+        """To be called after something was said that may have moved the protocol's deadline."""
+        self._alarm.arm()
+
+    def flush(self) -> bool:
+        """Send what the protocol wants sent. Returns whether there was anything."""
+        messages = self.protocol.data_to_send()
+        if self._transport is not None:
+            for message in messages:
+                self._transport.send(message)
+        return bool(messages)
+
+    def close(self) -> None:
+        """Close in an orderly way; what is still on its way is still published."""
+        self._alarm.cancel()
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._alarm.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _ring(self, now: float) -> None:
+        events = self.protocol.on_deadline(now)
+        self.flush()
+        for event in events:
+            if isinstance(event, Silent) and self._transport is not None:
+                self._transport.abort()
+            self._tell(self, event)

@@ -1,0 +1,393 @@
+"""One stream, from its start webhook to its end.
+
+The worker owns the tasks of its stream. It hears webhooks and connections, lets the lifecycle decide,
+and carries out what it decides. Whatever happens inside, the sinks are told of the end and finish
+what they have.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import msgspec
+import structlog
+
+from ..errors import ConnectFailed, EndpointRefused
+from ..model.events import (
+    ConnectionLost,
+    ConnectionRestored,
+    MediaConnectionInterrupted,
+    MediaGranted,
+    MediaRefused,
+    SessionStateChanged,
+    StreamEvent,
+    StreamStateChanged,
+)
+from ..model.media import MediaKind, MediaParams
+from ..model.reasons import StopReason, explain
+from ..model.signals import StreamInterrupted, StreamSignal, StreamStarted, StreamStopped
+from ..protocol.commands import (
+    AcknowledgeReady,
+    Command,
+    Connect,
+    Disconnect,
+    Finish,
+    NoteLost,
+    NoteRefused,
+    NoteRestored,
+    RequestClose,
+)
+from ..protocol.connection import Connection
+from ..protocol.events import (
+    SIGNALING,
+    CloseAnswered,
+    ConnectionEvent,
+    EndRequested,
+    HandshakeAccepted,
+    HandshakeRefused,
+    Heard,
+    Interrupted,
+    LegAccepted,
+    LegImpossible,
+    LegLost,
+    LegRefused,
+    LifecycleEvent,
+    MediaInterrupted,
+    Noise,
+    Released,
+    SessionStateHeard,
+    Silent,
+    Started,
+    StatusHeard,
+    Stopped,
+    StreamStateHeard,
+)
+from ..protocol.identity import StreamIdentity
+from ..protocol.lifecycle import Phase, StreamLifecycle
+from ..protocol.media import MediaProtocol
+from ..protocol.signaling import SignalingProtocol, events_for
+from ..protocol.video_choice import VideoChoice
+from ..sinks.base import Ending, StreamInfo
+from ..transport.base import Connector
+from ..transport.endpoint import EndpointPolicy
+from .connections import Connections
+from .demux import Demultiplexer
+from .leg_driver import LegDriver
+from .noise import NoiseCounter
+from .roster import Roster
+from .sink_runner import SinkRunner, SinkStatistics
+
+CLOSE_WAIT_S = 8.0
+"""Longer than a transport takes to close (`rtms_engine.transport.base`)."""
+
+
+class StreamSettings(msgspec.Struct, frozen=True):
+    """How streams are to be received."""
+
+    params: MediaParams = MediaParams()
+    unified: bool = False
+    """All media over one connection instead of one for each kind."""
+    follow: str = "active_speaker"
+    """Whose camera to ask for in single-participant video: see `VideoChoice`."""
+    buffer_data: bool = True
+
+
+class Environment(msgspec.Struct, frozen=True):
+    """What a worker needs of the world."""
+
+    connector: Connector
+    policy: EndpointPolicy
+    unix_ms: Callable[[], int]
+    random: Callable[[], float]
+    """Numbers in [0, 1)."""
+
+
+class StreamStatistics(msgspec.Struct, frozen=True):
+    """What a stream is and has received."""
+
+    info: StreamInfo
+    phase: str
+    received: dict[MediaKind, int]
+    """Frames by kind."""
+    noise: dict[str, int]
+    """Messages that could not be used, by kind."""
+    keep_alives: int
+    """Answered on all connections."""
+    sinks: tuple[SinkStatistics, ...]
+    ending: Ending | None
+
+
+class StreamWorker:
+    """Runs one stream. Used once."""
+
+    def __init__(
+        self,
+        info: StreamInfo,
+        identity: StreamIdentity,
+        settings: StreamSettings,
+        runners: Sequence[SinkRunner],
+        environment: Environment,
+    ) -> None:
+        self.info = info
+        self._identity = identity
+        self._settings = settings
+        self._runners = tuple(runners)
+        self._world = environment
+        self._lifecycle = StreamLifecycle(
+            info.kinds, unified=settings.unified, id_variants=identity.variants, random=environment.random
+        )
+        self._inbox: asyncio.Queue[LifecycleEvent] = asyncio.Queue()
+        self._connections = Connections()
+        self._roster = Roster()
+        self._demux = Demultiplexer(self._runners)
+        self._video_choice = VideoChoice(settings.follow) if self._chooses_video else None
+        self._noise = NoiseCounter()
+        self._ending: Ending | None = None
+        self._log = structlog.get_logger().bind(
+            stream_id=info.stream_id, meeting=info.entity_id, product=info.product.name
+        )
+
+    def __repr__(self) -> str:
+        return f"<StreamWorker {self.info.stream_id} {self._lifecycle!r}>"
+
+    def hear(self, signal: StreamSignal) -> None:
+        """A webhook speaks of this stream."""
+        match signal:
+            case StreamStarted(server_urls=server_urls):
+                self._post(Started(server_urls))
+            case StreamInterrupted(server_urls=server_urls):
+                self._post(Interrupted(server_urls))
+            case StreamStopped(stop_reason=stop_reason):
+                self._post(Stopped(StopReason(stop_reason)))
+
+    def request_end(self) -> None:
+        """End the stream at Zoom too (STREAM_CLOSE_REQ)."""
+        self._post(EndRequested())
+
+    def release(self) -> None:
+        """Let go of the stream without ending it: another engine may take it over."""
+        self._post(Released())
+
+    def statistics(self) -> StreamStatistics:
+        """The stream as it stands."""
+        return StreamStatistics(
+            self.info,
+            self._lifecycle.phase.value,
+            self._demux.received(),
+            self._noise.counts(),
+            self._connections.keep_alives,
+            tuple(runner.statistics() for runner in self._runners),
+            self._ending,
+        )
+
+    async def run(self) -> None:
+        """Run the stream to its end. The start itself is the first thing that it is to `hear`.
+
+        Cancelling it closes the connections at once and abandons the sinks.
+        """
+        structlog.contextvars.bind_contextvars(
+            stream_id=self.info.stream_id, meeting=self.info.entity_id, product=self.info.product.name
+        )
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for runner in self._runners:
+                    name = f"stream:{self.info.stream_id}/{runner.name}"
+                    tasks.create_task(runner.run(self.info), name=name)
+                ending = await self._until_the_end(tasks)
+                for runner in self._runners:
+                    runner.finish(ending)
+        finally:
+            self._connections.abort()
+
+    async def _until_the_end(self, tasks: asyncio.TaskGroup) -> Ending:
+        try:
+            await self._follow_the_lifecycle(tasks)
+            await self._connections.all_closed(CLOSE_WAIT_S)
+        except Exception:  # noqa: BLE001 - a wall: a defect ends this stream alone, and its sinks finish
+            self._log.exception("StreamFailed", reason="defect in the engine")
+            self._ending = self._end(StopReason.UNDEFINED, "defect in the engine; see the log")
+        ending = self._ending or self._end(StopReason.UNDEFINED, "")
+        self._log.info("StreamEnded", **_summary(ending), received=_plain(self._demux.received()))
+        return ending
+
+    async def _follow_the_lifecycle(self, tasks: asyncio.TaskGroup) -> None:
+        loop = asyncio.get_running_loop()
+        while self._lifecycle.phase is not Phase.FINISHED:
+            try:
+                async with asyncio.timeout_at(self._lifecycle.deadline()):
+                    event = await self._inbox.get()
+            except TimeoutError:
+                commands = self._lifecycle.on_deadline(loop.time())
+            else:
+                commands = self._lifecycle.handle(event, loop.time())
+            for command in commands:
+                self._carry_out(command, tasks)
+
+    def _post(self, event: LifecycleEvent) -> None:
+        self._inbox.put_nowait(event)
+
+    # --- commands ---
+
+    def _carry_out(self, command: Command, tasks: asyncio.TaskGroup) -> None:
+        match command:
+            case Connect():
+                self._connect(command, tasks)
+            case Disconnect(leg=leg, generation=generation):
+                self._connections.close(leg, generation)
+            case AcknowledgeReady():
+                self._acknowledge_ready()
+            case RequestClose():
+                self._say(SignalingProtocol.request_close)
+            case NoteLost(leg=leg, why=why):
+                self._log.warning("ConnectionLost", leg=leg.name, reason=why)
+                self._announce(ConnectionLost(self._world.unix_ms(), leg.name, why))
+            case NoteRestored(leg=leg):
+                self._log.info("ConnectionRestored", leg=leg.name)
+                self._announce(ConnectionRestored(self._world.unix_ms(), leg.name))
+            case NoteRefused(leg=leg, why=why):
+                self._log.error("MediaRefused", leg=leg.name, reason=why)
+                for kind in sorted(leg.kinds):
+                    self._announce(MediaRefused(self._world.unix_ms(), kind, why))
+            case Finish(reason=reason, detail=detail):
+                self._ending = self._end(reason, detail)
+
+    def _connect(self, command: Connect, tasks: asyncio.TaskGroup) -> None:
+        driver: LegDriver[Connection] = LegDriver(
+            command.leg,
+            command.generation,
+            self._protocol(command),
+            publish=self._demux.publish,
+            tell=self._hear,
+            lost=self._connection_lost,
+        )
+        name = f"stream:{self.info.stream_id}/{command.leg.name}"
+        self._log.debug("ConnectionAttempted", leg=command.leg.name, attempt=command.generation)
+        self._connections.add(driver, tasks.create_task(self._open(command, driver), name=name))
+
+    def _protocol(self, command: Connect) -> Connection:
+        if command.leg == SIGNALING:
+            events = events_for(self.info.kinds, single_participant_video=self._chooses_video)
+            return SignalingProtocol(
+                self._identity,
+                events=() if self.info.product.contact_center_events else events,
+                unix_ms=self._world.unix_ms,
+                id_fields=command.id_fields,
+                buffer_data=self._settings.buffer_data,
+            )
+        return MediaProtocol(
+            self._identity,
+            command.leg,
+            self._settings.params,
+            self._roster,
+            unix_ms=self._world.unix_ms,
+            id_fields=command.id_fields,
+            use_defaults=command.use_defaults,
+        )
+
+    async def _open(self, command: Connect, driver: LegDriver[Connection]) -> None:
+        try:
+            endpoint = self._world.policy.endpoint(command.url)
+            await self._world.connector.connect(endpoint, driver)
+        except EndpointRefused as error:
+            self._post(LegImpossible(command.leg, command.generation, str(error)))
+        except ConnectFailed as error:
+            self._log.warning("ConnectionFailed", leg=command.leg.name, reason=str(error))
+            self._post(LegLost(command.leg, command.generation, str(error)))
+
+    def _acknowledge_ready(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._say(lambda signaling: signaling.acknowledge_ready(now))
+        if self._video_choice is not None:
+            self._show(self._video_choice.again())
+
+    def _say(self, verb: Callable[[SignalingProtocol], None]) -> None:
+        driver = self._connections.signaling
+        if driver is not None and isinstance(driver.protocol, SignalingProtocol):
+            verb(driver.protocol)
+            driver.flush()
+            driver.rearm()
+
+    # --- what connections say ---
+
+    def _connection_lost(self, driver: LegDriver[Connection], why: str) -> None:
+        self._connections.forget(driver)
+        self._post(LegLost(driver.leg, driver.generation, why))
+
+    def _hear(self, driver: LegDriver[Connection], event: ConnectionEvent) -> None:  # noqa: C901 - one case each
+        match event:
+            case Heard(event=happened):
+                self._happened(happened)
+            case Noise():
+                self._note_noise(driver, event)
+            case _ if not self._connections.is_current(driver):
+                return  # nothing that a replaced connection says may act (V1.md Appendix A)
+            case HandshakeAccepted(server_urls=server_urls):
+                self._handshake_accepted(driver, event)
+                self._post(LegAccepted(driver.leg, driver.generation, server_urls))
+            case HandshakeRefused(status=status, reason=reason):
+                self._log.warning(
+                    "HandshakeRefused", leg=driver.leg.name, status=int(status), name=status.name, said=reason
+                )
+                self._post(LegRefused(driver.leg, driver.generation, status, reason))
+            case Silent(why=why):
+                self._post(LegLost(driver.leg, driver.generation, why))
+            case MediaInterrupted(kinds=kinds):
+                self._announce(MediaConnectionInterrupted(self._world.unix_ms(), tuple(sorted(kinds))))
+                self._post(event)
+            case StreamStateHeard(state=state, reason=reason):
+                self._log.info("StreamStateChanged", state=state.name, reason=reason.name)
+                self._announce(StreamStateChanged(self._world.unix_ms(), state.name, reason.name))
+                self._post(event)
+            case SessionStateHeard(session_id=session_id, state=session_state, reason=reason):
+                changed = SessionStateChanged(
+                    self._world.unix_ms(), session_id, session_state.name, reason.name
+                )
+                self._announce(changed)
+                self._post(event)
+            case StatusHeard(status=status, reason=reason) | CloseAnswered(status=status, reason=reason):
+                self._log.info("StatusHeard", status=int(status), name=status.name, said=reason)
+                self._post(event)
+
+    def _handshake_accepted(self, driver: LegDriver[Connection], event: HandshakeAccepted) -> None:
+        self._log.info("ConnectionAccepted", leg=driver.leg.name)
+        for kind, params in event.granted.items():
+            asked = self._settings.params.of(kind)
+            if params != asked:
+                self._log.warning("MediaDiffered", leg=kind.value, asked=str(asked), granted=str(params))
+            self._announce(MediaGranted(self._world.unix_ms(), kind, msgspec.to_builtins(params)))
+
+    def _happened(self, event: StreamEvent) -> None:
+        self._roster.hear(event)
+        self._announce(event)
+        if self._video_choice is not None:
+            self._show(self._video_choice.hear(event))
+
+    def _show(self, user_id: int | None) -> None:
+        if user_id is not None and self._connections.is_ready(MediaKind.VIDEO):
+            self._say(lambda signaling: signaling.subscribe_video(user_id))
+
+    def _note_noise(self, driver: LegDriver[Connection], noise: Noise) -> None:
+        count = self._noise.note(noise, asyncio.get_running_loop().time())
+        if count:
+            self._log.warning(
+                "MessagesNotUsed", leg=driver.leg.name, count=count, kind=noise.kind.value, last=noise.detail
+            )
+
+    def _announce(self, event: StreamEvent) -> None:
+        self._demux.announce(event)
+
+    def _end(self, reason: StopReason, detail: str) -> Ending:
+        return Ending(reason, self._world.unix_ms(), detail)
+
+    @property
+    def _chooses_video(self) -> bool:
+        wanted = MediaKind.VIDEO in self.info.kinds
+        return wanted and self._settings.params.video.mode == "single_participant"
+
+
+def _summary(ending: Ending) -> dict[str, str | int]:
+    name = explain("stop", int(ending.stop_reason)).name
+    return {"stop_reason": int(ending.stop_reason), "name": name, "detail": ending.detail}
+
+
+def _plain(received: dict[MediaKind, int]) -> dict[str, int]:
+    return {kind.value: count for kind, count in received.items()}

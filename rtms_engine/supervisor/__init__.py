@@ -1,0 +1,1 @@
+"""Which streams there are: started, steered and ended by what the webhooks say."""

@@ -1,0 +1,95 @@
+"""The book of streams: what a webhook means for a stream depends on what was heard before.
+
+Zoom may deliver a webhook twice, late, and out of order (V1.md §1.5, §1.6). A start for a known
+stream is either the same delivery again, or a failover to new servers; only the signed content tells.
+"""
+
+import enum
+from collections import OrderedDict
+
+import msgspec
+
+from ..model.ids import StreamId
+from ..model.signals import StreamInterrupted, StreamSignal, StreamStarted, StreamStopped
+
+REMEMBERED = 10_000
+"""How many ended streams, and how many deliveries, are kept in mind."""
+
+
+class Verdict(enum.Enum):
+    """What to do about a signal."""
+
+    START = "start the stream"
+    FAILOVER = "move the live stream to the new servers"
+    INTERRUPT = "reconnect the live stream"
+    STOP = "end the live stream"
+    REPEATED = "the same delivery again"
+    STALE = "older than what is known of this stream"
+    UNKNOWN_STREAM = "no such stream is live"
+
+
+class _Entry(msgspec.Struct):
+    event_ts_ms: int
+    live: bool = True
+
+
+class StreamBook:
+    """What is known of every stream, live or recently ended."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[StreamId, _Entry] = OrderedDict()
+        self._seen: OrderedDict[tuple[str, int, str, StreamId], None] = OrderedDict()
+
+    def judge(self, signal: StreamSignal) -> Verdict:
+        """Decide about a signal, and remember it."""
+        if self._was_seen(signal):
+            return Verdict.REPEATED
+        match signal:
+            case StreamStarted():
+                return self._started(signal)
+            case StreamInterrupted(stream_id=stream_id):
+                return Verdict.INTERRUPT if self._is_live(stream_id) else Verdict.UNKNOWN_STREAM
+            case StreamStopped():
+                return self._stopped(signal)
+
+    def ended(self, stream_id: StreamId) -> None:
+        """The stream's worker is done; a start that is still on its way must not revive it."""
+        if entry := self._entries.get(stream_id):
+            entry.live = False
+
+    def _started(self, signal: StreamStarted) -> Verdict:
+        entry = self._entries.get(signal.stream_id)
+        if entry is None or (not entry.live and signal.event_ts_ms > entry.event_ts_ms):
+            self._remember(signal.stream_id, _Entry(signal.event_ts_ms))
+            return Verdict.START
+        if signal.event_ts_ms <= entry.event_ts_ms:
+            return Verdict.STALE
+        entry.event_ts_ms = signal.event_ts_ms
+        return Verdict.FAILOVER
+
+    def _stopped(self, signal: StreamStopped) -> Verdict:
+        was_live = self._is_live(signal.stream_id)
+        self._remember(signal.stream_id, _Entry(signal.event_ts_ms, live=False))
+        return Verdict.STOP if was_live else Verdict.UNKNOWN_STREAM
+
+    def _is_live(self, stream_id: StreamId) -> bool:
+        entry = self._entries.get(stream_id)
+        return entry is not None and entry.live
+
+    def _was_seen(self, signal: StreamSignal) -> bool:
+        """The dedupe key of V1.md §1.6; never the stream id alone, or failover would be ignored."""
+        key = (type(signal).__name__, signal.event_ts_ms, signal.entity_id, signal.stream_id)
+        if key in self._seen:
+            return True
+        self._seen[key] = None
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        return False
+
+    def _remember(self, stream_id: StreamId, entry: _Entry) -> None:
+        self._entries[stream_id] = entry
+        self._entries.move_to_end(stream_id)
+        if len(self._entries) > REMEMBERED:
+            oldest = next((i for i, e in self._entries.items() if not e.live), None)
+            if oldest is not None:
+                del self._entries[oldest]
