@@ -155,9 +155,7 @@ class StreamLifecycle:
     def _started(self, event: Started, now: float) -> list[Command]:
         if self.phase is Phase.ENDING:
             return []
-        commands: list[Command] = []
-        if self._signaling.state is LegState.UP:
-            commands.append(NoteLost(SIGNALING, "Zoom moved the stream to other servers"))
+        commands = self._losses(self._legs, "Zoom moved the stream to other servers")
         commands += self._drop(self._legs)
         for leg in self._legs:
             leg.begin_anew()
@@ -277,10 +275,8 @@ class StreamLifecycle:
     # --- what the stories share ---
 
     def _signaling_lost(self, why: str, now: float) -> list[Command]:
-        commands: list[Command] = []
-        if self._signaling.state is LegState.UP:
-            commands.append(NoteLost(SIGNALING, why))
-            self._sessions.clear()
+        commands = self._losses(self._legs, why)
+        self._sessions.clear()
         commands += self._drop(self._media.values())
         commands.append(Disconnect(SIGNALING, self._signaling.generation))
         if self.phase is not Phase.LIVE:
@@ -292,16 +288,18 @@ class StreamLifecycle:
         return commands
 
     def _media_lost(self, legs: Iterable[Leg], why: str, now: float) -> list[Command]:
-        commands: list[Command] = []
+        legs = list(legs)
+        commands = self._losses(legs, why)
         for leg in legs:
-            if leg.state is LegState.UP:
-                commands.append(NoteLost(leg.id, why))
             commands.append(Disconnect(leg.id, leg.generation))
             if self.phase is not Phase.LIVE:
                 leg.rest()
             elif not leg.lost(now, self._random):
                 commands += self._give_up(leg, f"{why}; it did not come back in time", now)
         return commands
+
+    def _losses(self, legs: Iterable[Leg], why: str) -> list[Command]:
+        return [NoteLost(leg.id, why) for leg in legs if leg.state is LegState.UP]
 
     def _give_up(self, leg: Leg, why: str, now: float) -> list[Command]:
         leg.give_up()
@@ -316,7 +314,9 @@ class StreamLifecycle:
         commands: list[Command] = []
         for leg in [leg for leg in legs if leg.state is not LegState.GIVEN_UP]:
             kinds = sorted(leg.id.kinds)
-            url = media_url(self._server_urls, kinds[0]) if len(kinds) == 1 else unified_url(self._server_urls)
+            url = (
+                media_url(self._server_urls, kinds[0]) if len(kinds) == 1 else unified_url(self._server_urls)
+            )
             if url is None:
                 leg.give_up()
                 commands.append(NoteRefused(leg.id, "Zoom named no media server for it"))

@@ -160,6 +160,8 @@ class MediaProtocol(Connection):
         if self.state is State.FAILED:
             return ()
         status = StatusCode.said(answer.status_code, answer.reason)
+        if status is not StatusCode.OK and self.state is State.READY:
+            return (Noise(NoiseKind.UNEXPECTED, "a refusal after the acceptance"),)
         if status is not StatusCode.OK:
             self.state = State.FAILED
             return (HandshakeRefused(status, answer.reason),)

@@ -88,9 +88,7 @@ class SinkRunner:
 
     def statistics(self) -> SinkStatistics:
         """What happened so far."""
-        return SinkStatistics(
-            self.name, self._state, dict(self._written), self._dropped, len(self._queue)
-        )
+        return SinkStatistics(self.name, self._state, dict(self._written), self._dropped, len(self._queue))
 
     async def run(self, stream: StreamInfo) -> None:
         """Open the sink, feed it until `finish`, close it. A failing sink ends here, not beyond.

@@ -292,6 +292,9 @@ class StreamWorker:
         except ConnectFailed as error:
             self._log.warning("ConnectionFailed", leg=command.leg.name, reason=str(error))
             self._post(LegLost(command.leg, command.generation, str(error)))
+        except Exception:  # noqa: BLE001 - a wall: a connection's defect must not take the sinks with it
+            self._log.exception("ConnectionFailed", leg=command.leg.name, reason="defect in the engine")
+            self._post(LegLost(command.leg, command.generation, "defect in the engine; see the log"))
 
     def _acknowledge_ready(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -334,12 +337,12 @@ class StreamWorker:
                 self._announce(MediaConnectionInterrupted(self._world.unix_ms(), tuple(sorted(kinds))))
                 self._post(event)
             case StreamStateHeard(state=state, reason=reason):
-                self._log.info("StreamStateChanged", state=state.name, reason=reason.name)
-                self._announce(StreamStateChanged(self._world.unix_ms(), state.name, reason.name))
+                self._log.info("StreamStateChanged", state=state.name, reason=_name(reason))
+                self._announce(StreamStateChanged(self._world.unix_ms(), state.name, _name(reason)))
                 self._post(event)
             case SessionStateHeard(session_id=session_id, state=session_state, reason=reason):
                 changed = SessionStateChanged(
-                    self._world.unix_ms(), session_id, session_state.name, reason.name
+                    self._world.unix_ms(), session_id, session_state.name, _name(reason)
                 )
                 self._announce(changed)
                 self._post(event)
@@ -382,6 +385,10 @@ class StreamWorker:
     def _chooses_video(self) -> bool:
         wanted = MediaKind.VIDEO in self.info.kinds
         return wanted and self._settings.params.video.mode == "single_participant"
+
+
+def _name(reason: StopReason) -> str:
+    return reason.name if reason else ""
 
 
 def _summary(ending: Ending) -> dict[str, str | int]:

@@ -81,7 +81,8 @@ class Supervisor:
         self._accepts = False
         for worker in self._workers.values():
             worker.release()
-        await self._tasks.__aexit__(exc_type, exc, traceback)
+        # Not told of `exc`, the group waits for the workers to finish, and `exc` stays what it is.
+        await self._tasks.__aexit__(None, None, None)
 
     @property
     def workers(self) -> Mapping[StreamId, Worker]:
@@ -103,11 +104,11 @@ class Supervisor:
             case StreamStarted() | StreamInterrupted() | StreamStopped():
                 self._accept_stream_signal(signal)
             case ConcurrencyNearLimit():
-                _log.warning(
-                    "ConcurrencyNeared", app=signal.app, number=signal.number, limit=signal.limit
-                )
+                _log.warning("ConcurrencyNeared", app=signal.app, number=signal.number, limit=signal.limit)
             case ConcurrencyLimited():
-                _log.error("ConcurrencyExceeded", app=signal.app, number=signal.number, meeting=signal.entity_id)
+                _log.error(
+                    "ConcurrencyExceeded", app=signal.app, number=signal.number, meeting=signal.entity_id
+                )
             case StartFailed():
                 _log.error("StartFailed", app=signal.app, reason=signal.reason)
 

@@ -21,5 +21,7 @@ def client_context(ca_file: Path | None = None) -> ssl.SSLContext:
         try:
             context.load_verify_locations(cafile=ca_file)
         except (OSError, ssl.SSLError) as error:
-            raise ConfigError([f"rtms.ca_file: cannot load certificates from {str(ca_file)!r}: {error}"]) from error
+            raise ConfigError(
+                [f"rtms.ca_file: cannot load certificates from {str(ca_file)!r}: {error}"]
+            ) from error
     return context

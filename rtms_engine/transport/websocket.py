@@ -8,6 +8,7 @@ wait behind them. Compression is not offered, no pings are sent (keep-alive is R
 
 import asyncio
 import ssl
+from typing import cast
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidURI
@@ -76,8 +77,7 @@ class _Connection(asyncio.Protocol):
     # --- asyncio's side ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP and TLS transports are
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's do not inherit from it
         self._core.send_request(self._core.connect())
         self._flush()
 
