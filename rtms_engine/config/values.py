@@ -1,0 +1,120 @@
+"""The values of a configuration, as a program may build them too."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import msgspec
+from msgspec import Meta
+
+from ..model.media import MediaParams, VideoParams
+from ..sinks.registry import SinkConfig
+
+FOLLOW_ACTIVE_SPEAKER = "active_speaker"
+
+
+class Secret:
+    """A text that shows itself to nobody but who calls `reveal`."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class ServerConfig(_Section, frozen=True):
+    """``[server]``: where Zoom's webhooks come in."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - Zoom comes from outside
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+    """0: any free port."""
+    path: Annotated[str, Meta(pattern=r"^/[\w./~-]*\Z", description="a path such as /webhook")] = "/webhook"
+    """Where Zoom posts to. ``/healthz`` and ``/readyz`` lie beside it."""
+
+
+class AppConfig(msgspec.Struct, frozen=True):
+    """One ``[[apps]]``: a Zoom app whose streams are taken. For Video SDK: its SDK key and secret."""
+
+    client_id: str
+    client_secret: Secret
+    secret_token: Sequence[Secret]
+    """Of the webhooks (Feature, Access in Zoom's Marketplace); two while one replaces the other."""
+    name: str = "default"
+    """What logs and manifests call it."""
+
+    @classmethod
+    def of(cls, client_id: str, client_secret: str, *secret_tokens: str, name: str = "default") -> Self:
+        """An app from plain texts, for programs."""
+        return cls(client_id, Secret(client_secret), tuple(map(Secret, secret_tokens)), name)
+
+
+_HOST = r"^(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\Z"
+_HostPattern = Annotated[str, Meta(pattern=_HOST, description="a host name or *. and a suffix")]
+
+
+class RtmsConfig(_Section, frozen=True):
+    """``[rtms]``: the connections to Zoom."""
+
+    mode: Literal["split", "unified"] = "split"
+    """One connection for each kind of media, or one for all (V1.md §4.1)."""
+    allowed_hosts: tuple[_HostPattern, ...] = ("*.zoom.us", "*.zoomgov.com")
+    """Only these are connected to: exact names, or ``*.`` and a suffix."""
+    ca_file: Path | None = None
+    """PEM file of a certificate authority to trust besides the system's."""
+    allow_insecure_loopback: bool = False
+    """Allow ``ws://`` to this machine, for simulators."""
+    buffer_data: bool = True
+    """Ask Zoom for up to 60 s of audio from before the connection (V1.md §6.9)."""
+
+
+class LogConfig(_Section, frozen=True):
+    """``[log]``: what is written to the standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+
+
+_Follow = Annotated[
+    str,
+    Meta(
+        pattern=r"^(active_speaker|first_camera|user:.+)\Z",
+        description='"active_speaker", "first_camera" or "user:" and a name or id',
+    ),
+]
+
+
+class VideoSection(VideoParams, frozen=True, forbid_unknown_fields=True):
+    """``[media.video]``: the parameters, and whose camera."""
+
+    follow: _Follow = FOLLOW_ACTIVE_SPEAKER
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the engine is told."""
+
+    apps: Sequence[AppConfig]
+    server: ServerConfig = ServerConfig()
+    rtms: RtmsConfig = RtmsConfig()
+    media: MediaParams = MediaParams()
+    follow: str = FOLLOW_ACTIVE_SPEAKER
+    """Whose camera, with video mode ``single_participant``: ``active_speaker``, ``first_camera`` or
+    ``user:`` and a name or id."""
+    sinks: Sequence[SinkConfig] = (SinkConfig("recording"),)
+    log: LogConfig = LogConfig()

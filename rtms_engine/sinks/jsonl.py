@@ -1,0 +1,99 @@
+"""The sink for programs: every item of a stream as one line of JSON, in the order of arrival.
+
+One file per stream, ``{path_safe(stream_id)}.jsonl``. Each line has a ``type``: ``audio``, ``video``,
+``share``, ``transcript``, ``chat``, or that of an event (`rtms_engine.model.events`); the first line
+is ``stream``, the last one ``ending``. A stream that the engine takes up again is appended to.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..errors import SinkError
+from ..model.frames import KIND_OF_FRAME
+from ..model.ids import path_safe
+from ..model.reasons import Outcome
+from .base import Ending, Item, SinkSpec, StreamInfo
+
+
+class JsonlConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Keys of ``[[sinks]] type = "jsonl"``."""
+
+    path: Path
+    """The directory; it is made if it is missing, for its owner alone."""
+    media: bool = False
+    """Keep the bytes of audio, video and share, as Base64. Off: only their number, ``payload_bytes``."""
+
+
+class JsonlSink:
+    """Appends to one file; between two batches the file is closed and complete."""
+
+    def __init__(self, config: JsonlConfig) -> None:
+        self._config = config
+        self._path = config.path
+
+    async def open(self, stream: StreamInfo) -> None:
+        """Begin the file. Raises SinkError if that is not possible."""
+        self._path = self._config.path / f"{path_safe(stream.stream_id)}.jsonl"
+        header = {"type": "stream", **msgspec.structs.asdict(stream), "product": stream.product.name}
+        await asyncio.to_thread(self._begin, header)
+
+    async def write(self, batch: Sequence[Item]) -> None:
+        """Append a line for each item. Raises SinkError if that is not possible."""
+        await asyncio.to_thread(self._append, map(self._record, batch))
+
+    async def close(self, ending: Ending) -> None:
+        """Finish the file; if what was stored must go, it is gone (V1.md §9.5, stop reason 8)."""
+        if ending.stop_reason.outcome is Outcome.ERASE:
+            await asyncio.to_thread(self._erase)
+        else:
+            await asyncio.to_thread(self._append, [_ending(ending)])
+
+    def _record(self, item: Item) -> Any:
+        kind = KIND_OF_FRAME.get(type(item))
+        if kind is None:
+            return item
+        record = {"type": kind.value, **msgspec.structs.asdict(item)}
+        if not self._config.media and "payload" in record:
+            record["payload_bytes"] = len(record.pop("payload"))
+        return record
+
+    def _begin(self, header: dict[str, Any]) -> None:
+        with self._translated():
+            self._config.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._path.touch(mode=0o600)
+        self._append([header])
+
+    def _append(self, records: Iterable[Any]) -> None:
+        with self._translated(), self._path.open("ab") as file:
+            file.write(_encoder.encode_lines(list(records)))
+
+    def _erase(self) -> None:
+        with self._translated():
+            self._path.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise SinkError(f"cannot write {self._path}: {error.strerror}") from error
+
+
+def _ending(ending: Ending) -> dict[str, Any]:
+    return {
+        "type": "ending",
+        "timestamp_ms": ending.timestamp_ms,
+        "stop_reason": ending.stop_reason.name,
+        "outcome": ending.stop_reason.outcome.name.lower(),
+        "detail": ending.detail,
+    }
+
+
+_encoder = msgspec.json.Encoder()
+
+SPEC = SinkSpec("jsonl", JsonlSink, JsonlConfig)

@@ -1,0 +1,106 @@
+"""Which kinds of sinks there are, and how a configured one is made ready.
+
+A ``type`` is the name of a built-in, the name of an entry point of the group ``rtms_engine.sinks``
+whose value is a `SinkSpec`, or ``"package.module:Name"`` of a `SinkSpec` or of a sink's class. Of a
+class, the attributes ``config_type``, ``kinds`` and ``live`` are taken where it has them; it is called
+with the config if it has a ``config_type``, else without arguments.
+
+A module is imported when its sink is asked for, so that a recording without video needs no codecs.
+"""
+
+import pkgutil
+from collections.abc import Callable, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import msgspec
+
+from .. import schema
+from ..errors import ConfigError
+from ..model.media import ALL_KINDS, MediaKind
+from .base import NoConfig, Sink, SinkSpec
+
+GROUP = "rtms_engine.sinks"
+"""The entry point group."""
+
+BUILT_IN: dict[str, str] = {
+    "recording": "rtms_engine.recording.sink:SPEC",
+    "jsonl": "rtms_engine.sinks.jsonl:SPEC",
+    "console": "rtms_engine.sinks.console:SPEC",
+    "null": "rtms_engine.sinks.null:SPEC",
+    "callback": "rtms_engine.sinks.callback:SPEC",
+}
+"""Where the specs of the built-in sinks are, by type."""
+
+
+class SinkConfig(msgspec.Struct, frozen=True):
+    """One ``[[sinks]]`` of the configuration."""
+
+    type: str
+    name: str = ""
+    """Tells two sinks of one type apart; empty: the type."""
+    kinds: frozenset[MediaKind] | None = None
+    """The kinds of media it gets; None: those that its type wants."""
+    options: Mapping[str, Any] = {}
+    """The keys of its own type."""
+
+
+class ReadySink(msgspec.Struct, frozen=True):
+    """A configured sink, checked: for every stream, ``spec.factory(config)`` makes a `Sink`."""
+
+    name: str
+    spec: SinkSpec
+    kinds: frozenset[MediaKind]
+    config: msgspec.Struct
+
+    @property
+    def live(self) -> bool:
+        """Whether it wants sound as soon as possible."""
+        return self.spec.live and MediaKind.AUDIO in self.kinds
+
+
+def build(sink: SinkConfig) -> ReadySink:
+    """Make a configured sink ready. Raises ConfigError with every problem, by key (``sinks.NAME.KEY``)."""
+    name = sink.name or sink.type
+    spec = find(sink.type)
+    problems = schema.problems(spec.config_type, sink.options)
+    if problems:
+        raise ConfigError([f"sinks.{name}{key and '.'}{key}: {why}" for key, why in problems.items()])
+    kinds = spec.kinds if sink.kinds is None else sink.kinds
+    return ReadySink(name, spec, kinds, schema.convert(spec.config_type, sink.options))
+
+
+def find(sink_type: str) -> SinkSpec:
+    """The spec of a ``type``. Raises ConfigError, with the nearest known one, if there is none."""
+    installed = {point.name: point for point in entry_points(group=GROUP)}
+    place = BUILT_IN.get(sink_type) or _place(installed.get(sink_type)) or sink_type
+    if ":" not in place:
+        known = schema.nearest(sink_type, {*BUILT_IN, *installed})
+        raise ConfigError([f"the sink type {sink_type!r} is not known{known}"])
+    try:
+        found = pkgutil.resolve_name(place)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError([f"the sink type {sink_type!r} cannot be imported: {error}"]) from error
+    return _spec(sink_type, found)
+
+
+def _place(point: EntryPoint | None) -> str:
+    return point.value if point else ""
+
+
+def _spec(sink_type: str, found: Any) -> SinkSpec:
+    if isinstance(found, SinkSpec):
+        return found
+    if isinstance(found, type):
+        return SinkSpec(
+            name=sink_type,
+            factory=_factory(found),
+            config_type=getattr(found, "config_type", NoConfig),
+            kinds=frozenset(getattr(found, "kinds", ALL_KINDS)),
+            live=getattr(found, "live", False),
+        )
+    raise ConfigError([f"the sink type {sink_type!r} is neither a SinkSpec nor a class"])
+
+
+def _factory(sink_class: Callable[..., Sink]) -> Callable[[Any], Sink]:
+    return sink_class if hasattr(sink_class, "config_type") else lambda _config: sink_class()
