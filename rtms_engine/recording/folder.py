@@ -1,0 +1,114 @@
+"""The folder of one recording: what it is called, who may read it, how files appear in it.
+
+Only `path_safe` ids, integers and fixed words become part of a path, so no name and no message of
+Zoom's can leave the root. Folders are made with mode 0700 and files with 0600.
+"""
+
+import contextlib
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, Self
+
+from ..model.ids import path_safe
+from ..sinks.base import StreamInfo
+
+_FOLDER_MODE = 0o700
+_FILE_MODE = 0o600
+
+
+class Folder:
+    """``{root}/{date}/{meeting}/{stream}/``, made for one recording alone.
+
+    All methods block, and raise OSError.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, root: Path, stream: StreamInfo) -> Self:
+        """Make the folder of a stream; ``-2``, ``-3`` … is appended where an earlier recording lies."""
+        meeting = root / _date(stream.started_ms) / path_safe(stream.entity_id)
+        for folder in (root, meeting.parent, meeting):
+            folder.mkdir(_FOLDER_MODE, parents=True, exist_ok=True)
+        for name in _numbered(path_safe(stream.stream_id)):
+            with contextlib.suppress(FileExistsError):
+                (meeting / name).mkdir(_FOLDER_MODE)
+                return cls(meeting / name)
+        raise AssertionError("the numbers have ended")
+
+    def claim(self, stem: str, suffix: str) -> Path:
+        """Create an empty file ``{stem}{suffix}``, numbered as folders are if the name is taken.
+
+        Args:
+            stem: path below this folder, with ``/``; its parents are created.
+            suffix: with its dot.
+        """
+        path = self.path / stem
+        path.parent.mkdir(_FOLDER_MODE, exist_ok=True)
+        for name in _numbered(path.name):
+            with contextlib.suppress(FileExistsError):
+                claimed = path.with_name(name + suffix)
+                os.close(os.open(claimed, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _FILE_MODE))
+                return claimed
+        raise AssertionError("the numbers have ended")
+
+    def append(self, name: str, data: bytes) -> None:
+        """Add to the end of a file, which is created if it is missing."""
+        with open(self.path / name, "ab", opener=_private) as file:
+            file.write(data)
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Give a file a new content at once: whoever reads sees the old one or the new, never a part.
+
+        It is on the disk when this returns, also if the power fails.
+        """
+        with replacing(self.path / name) as file:
+            file.write(data)
+
+    def empty(self) -> None:
+        """Delete everything in the folder."""
+        for path in self.path.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def relative(self, path: Path) -> str:
+        """A path below this folder as manifests spell it."""
+        return path.relative_to(self.path).as_posix()
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A new file that takes the place of ``path``, and is on the disk, when the block ends well.
+
+    If it does not, the old file stays.
+    """
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        with open(temporary, "wb", opener=_private) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _date(unix_ms: int) -> str:
+    """The day in UTC; ``undated`` for a time that no calendar has."""
+    try:
+        return datetime.fromtimestamp(unix_ms / 1000, UTC).date().isoformat()
+    except (ValueError, OverflowError, OSError):
+        return "undated"
+
+
+def _numbered(name: str) -> itertools.chain[str]:
+    return itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, _FILE_MODE)

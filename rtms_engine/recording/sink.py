@@ -1,0 +1,84 @@
+"""The sink ``recording``: the asynchronous face of a `Recorder`."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from ..errors import SinkError
+from ..sinks.base import Ending, Item, SinkSpec, StreamInfo
+from .recorder import Recorder
+
+
+class RecordingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What can be chosen about recordings."""
+
+    directory: str = "recordings"
+    """Where they go, one folder per stream below ``{date}/{meeting}/``."""
+
+
+class RecordingSink:
+    """Records one stream into a folder of its own.
+
+    Cancelling a verb does not stop the thread that serves it; the next verb waits for it.
+    """
+
+    def __init__(self, config: RecordingConfig) -> None:
+        self._root = Path(config.directory)
+        self._recorder: Recorder | None = None
+        self._failure = ""
+        self._one_at_a_time = threading.Lock()
+
+    async def open(self, stream: StreamInfo) -> None:
+        """Make the folder and its manifest. Raises SinkError if the disk does not let us."""
+        await asyncio.to_thread(self._open, stream)
+
+    async def write(self, batch: Sequence[Item]) -> None:
+        """Put a batch into its files. Raises SinkError if the disk does not let us."""
+        await asyncio.to_thread(self._write, batch)
+
+    async def close(self, ending: Ending) -> None:
+        """Finish the files, or erase them if Zoom's user has revoked the right to them.
+
+        What a full disk holds is finished as far as it goes. Raises SinkError if something that was
+        well until then could not be finished, or could not be erased.
+        """
+        await asyncio.to_thread(self._close, ending)
+
+    def _open(self, stream: StreamInfo) -> None:
+        with self._one_at_a_time, self._speaking_of_the_disk():
+            self._recorder = Recorder(self._root, stream)
+
+    def _write(self, batch: Sequence[Item]) -> None:
+        with self._one_at_a_time, self._speaking_of_the_disk():
+            self._failure = "a defect of the engine; the log tells more"
+            self._opened().write(batch)
+            self._failure = ""
+
+    def _close(self, ending: Ending) -> None:
+        with self._one_at_a_time, self._speaking_of_the_disk():
+            earlier = self._failure
+            problems = self._opened().close(ending, earlier)
+        if problems and not earlier:
+            raise SinkError(f"the recording in {self._opened().folder.path} is incomplete: {problems}")
+
+    def _opened(self) -> Recorder:
+        if self._recorder is None:
+            raise RuntimeError("the recording was not opened")
+        return self._recorder
+
+    @contextlib.contextmanager
+    def _speaking_of_the_disk(self) -> Iterator[None]:
+        """Name the folder and what is wrong with it."""
+        try:
+            yield
+        except OSError as error:
+            folder = self._recorder.folder.path if self._recorder else self._root
+            self._failure = f"cannot write to {folder}: {error.strerror or error}"
+            raise SinkError(self._failure) from error
+
+
+SPEC = SinkSpec("recording", RecordingSink, RecordingConfig)

@@ -1,0 +1,107 @@
+"""Zoom's milliseconds become positions. Pure.
+
+Sound is placed by *absolute* sample numbers, samples since 1970: ``timestamp_ms · rate / 1000``,
+which is exact at every rate of Zoom's. The position in a file is that minus the absolute number of
+the recording's t0. So nothing that is known of a track has to change if t0 moves.
+"""
+
+import statistics
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection
+
+CLOCKS_AGREE_MS = 3_600_000
+"""Beyond this distance the webhook's clock and the media clock are not the same clock."""
+EARLIEST_MS = 600_000
+"""How long before the start a frame may be. Zoom buffers 60 s (V1.md §6.9)."""
+FARTHEST_MS = 86_400_000
+"""How long after the newest frame the next may be. A timestamp that is years off must not make a
+file of terabytes, not even a sparse one."""
+JITTER_MS = 20
+"""Zoom's shortest packet, so that a packet that is missing is never taken for jitter."""
+
+
+class Timeline:
+    """The time that all tracks of a stream share.
+
+    t0 is where the start webhook says that the stream begins, or the earliest medium if that is
+    earlier. A late frame may therefore move it back; files written until then follow.
+    """
+
+    def __init__(self, started_ms: int) -> None:
+        self.t0_ms = started_ms
+        """Unix milliseconds of the first sample of every file."""
+        self._earliest_ms = started_ms - EARLIEST_MS
+        self._newest_ms: int | None = None
+
+    def learn(self, timestamps_ms: Collection[int]) -> None:
+        """Take notice of the times of a batch, before any of it is placed."""
+        if not timestamps_ms:
+            return
+        if self._newest_ms is None:
+            self._settle(statistics.median_low(timestamps_ms))
+        possible = [time for time in timestamps_ms if self.holds(time)]
+        self.t0_ms = min([self.t0_ms, *possible])
+        self._newest_ms = max([self._newest_ms or self.t0_ms, *possible])
+
+    def holds(self, timestamp_ms: int) -> bool:
+        """Whether the time can be one of this stream."""
+        newest = self.t0_ms if self._newest_ms is None else self._newest_ms
+        return self._earliest_ms <= timestamp_ms <= newest + FARTHEST_MS
+
+    def _settle(self, typical_ms: int) -> None:
+        """Believe the media if they and the webhook are hours apart.
+
+        The middle of the first batch speaks for it, so that one wild frame does not decide.
+        """
+        if abs(typical_ms - self.t0_ms) > CLOCKS_AGREE_MS:
+            self.t0_ms = typical_ms
+            self._earliest_ms = typical_ms - EARLIEST_MS
+        self._newest_ms = max(typical_ms, self.t0_ms)
+
+
+class Coverage:
+    """What of a track is written: half-open ranges of samples, in order, none touching another.
+
+    There are as many ranges as silences between them, whatever the length of the meeting.
+    """
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+
+    def place(self, nominal: int, jitter: int) -> int:
+        """Where a packet that belongs at ``nominal`` is put.
+
+        Timestamps are whole milliseconds of a busy server. A packet less than ``jitter`` samples
+        away from the end of a range therefore continues that range without a seam. The distance
+        is measured from the packet's own time, never from the packet before it: however long
+        the range, no sample in it is ``jitter`` off. From there on the packet's time decides,
+        and what then overlaps is trimmed by `claim`.
+        """
+        first = bisect_left(self._ends, nominal - jitter + 1)
+        behind = bisect_left(self._ends, nominal + jitter)
+        return min(self._ends[first:behind], key=lambda end: abs(end - nominal), default=nominal)
+
+    def claim(self, start: int, stop: int) -> list[tuple[int, int]]:
+        """Cover a range, and return its parts that were free: what is written already stays."""
+        first = bisect_left(self._ends, start)
+        last = bisect_right(self._starts, stop)
+        free, at = [], start
+        for covered_from, covered_to in zip(self._starts[first:last], self._ends[first:last], strict=True):
+            if at < covered_from:
+                free.append((at, covered_from))
+            at = max(at, covered_to)
+        if at < stop:
+            free.append((at, stop))
+        self._starts[first:last] = [min([start, *self._starts[first:last]])]
+        self._ends[first:last] = [max(at, stop)]
+        return free
+
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """From the first sample to behind the last; None if nothing is written."""
+        return (self._starts[0], self._ends[-1]) if self._starts else None
+
+    def __len__(self) -> int:
+        """How many samples are written."""
+        return sum(self._ends) - sum(self._starts)

@@ -1,0 +1,117 @@
+"""The vocabulary of the recorder's tests: frames, a recorded stream, and what lies in its folder."""
+
+import asyncio
+import json
+import os
+import wave
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from rtms_engine.model.frames import AudioFrame, Speaker, TranscriptSegment, VideoFrame
+from rtms_engine.model.ids import StreamId
+from rtms_engine.model.media import AudioParams
+from rtms_engine.model.products import MEETING
+from rtms_engine.model.reasons import StopReason
+from rtms_engine.recording.sink import SPEC, RecordingConfig
+from rtms_engine.sinks.base import Ending, Item, Sink, StreamInfo
+
+T0 = 1_700_000_000_000
+ANA, CEM = Speaker(16778240, "Ana Reader"), Speaker(16779264, "Cem Dealer")
+STREAM = StreamInfo(StreamId("stream-1"), "app", MEETING, "m/1+==", T0)
+END = Ending(StopReason.MEETING_ENDED, T0 + 40_000)
+REVOKED = Ending(StopReason.STREAM_REVOKED, T0 + 40_000)
+
+MEDIA = Path(os.environ.get("RTMS_TEST_MEDIA", Path(__file__).parents[3] / "shared" / "media"))
+needs_media = pytest.mark.skipif(not MEDIA.is_dir(), reason=f"no test media in {MEDIA}; set RTMS_TEST_MEDIA")
+
+
+def sound(at_ms: int, samples: Any, speaker: Speaker = ANA, mixed: bool = False, **params: Any) -> AudioFrame:
+    """A packet ``at_ms`` after T0: bytes as they are, anything else as samples."""
+    payload = samples if isinstance(samples, bytes) else np.asarray(samples, "<i2").tobytes()
+    return AudioFrame(STREAM.stream_id, speaker, T0 + at_ms, 0.0, AudioParams(**params), payload, mixed)
+
+
+def picture(at_ms: int, payload: bytes, speaker: Speaker = ANA) -> VideoFrame:
+    return VideoFrame(STREAM.stream_id, speaker, T0 + at_ms, 0.0, "h264", payload)
+
+
+def ramp(first: int, count: int = 320) -> Any:
+    """Samples that no other packet has."""
+    return np.arange(first, first + count, dtype="<i2")
+
+
+async def opened(root: Path, stream: StreamInfo = STREAM) -> Sink:
+    sink: Sink = SPEC.factory(RecordingConfig(str(root)))
+    await sink.open(stream)
+    return sink
+
+
+async def recorded(root: Path, *batches: Sequence[Item], ending: Ending = END) -> Path:
+    """Record the batches, and return the folder."""
+    sink = await opened(root)
+    for batch in batches:
+        await sink.write(batch)
+    await sink.close(ending)
+    return folder_in(root)
+
+
+def record(root: Path, *batches: Sequence[Item], ending: Ending = END) -> Path:
+    return asyncio.run(recorded(root, *batches, ending=ending))
+
+
+def folders_in(root: Path) -> list[Path]:
+    return sorted(manifest.parent for manifest in root.glob("*/*/*/manifest.json"))
+
+
+def folder_in(root: Path) -> Path:
+    [folder] = folders_in(root)
+    return folder
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "manifest.json").read_bytes())
+    return content
+
+
+def samples_of(path: Path) -> Any:
+    with wave.open(str(path)) as wav:
+        return np.frombuffer(wav.readframes(wav.getnframes()), "<i2")
+
+
+def access_units_of(path: Path) -> list[tuple[int, bytes]]:
+    """Milliseconds from t0 and content of every packet in a video file."""
+    with av.open(str(path)) as file:
+        return [
+            (round(packet.pts * packet.time_base * 1000), bytes(packet))
+            for packet in file.demux(video=0)
+            if packet.pts is not None and packet.time_base is not None
+        ]
+
+
+def camera_access_units() -> list[bytes]:
+    """The 200 pictures of the test camera, as Annex B."""
+    delimiter = b"\0\0\0\1\x09"
+    return [delimiter + rest for rest in (MEDIA / "camera-360p25.h264").read_bytes().split(delimiter)[1:]]
+
+
+def meeting_items() -> list[Item]:
+    """The scripted meeting: sound in packets of 20 ms, sentences at their ends, camera from second 3."""
+    items: list[Item] = []
+    for said in json.loads((MEDIA / "meeting.json").read_text())["utterances"]:
+        speaker = Speaker(said["user_id"], said["user_name"])
+        pcm = samples_of(MEDIA / said["file"])
+        items += [
+            sound(said["start_ms"] + start // 16, pcm[start : start + 320], speaker)
+            for start in range(0, len(pcm), 320)
+        ]
+        start_ms, end_ms = T0 + said["start_ms"], T0 + said["end_ms"]
+        items.append(
+            TranscriptSegment(STREAM.stream_id, speaker, end_ms, 0.0, said["text"], start_ms, end_ms)
+        )
+    items += [picture(3000 + 40 * n, unit) for n, unit in enumerate(camera_access_units())]
+    return sorted(items, key=lambda item: item.timestamp_ms)
