@@ -1,0 +1,107 @@
+"""A self-hosted engine for Zoom Realtime Media Streams: a meeting in, its recording out.
+
+The plan of the house, from the cellar to the roof. Imports point down and inward, and
+``tests/test_architecture.py`` holds them to it:
+
+======================  ============================================================================
+`model`                 values: ids, products, media, frames, events, signals, reasons
+`wire`                  bytes ↔ messages in Zoom's words; signatures; Zoom's numbers
+`protocol`              decisions without I/O: events and time go in, commands and bytes come out
+`transport`             conversations with the outside: bytes over verified WebSockets
+`sinks`, `recording`    where frames go: the contract, the small built-ins, the recorder
+`stream`                one stream at work: machines joined to transports, tasks and sinks
+`webhook`               verify, parse, answer
+`supervisor`            which streams there are
+`config`, `engine`      the configuration; the composition root that knows everybody
+`daemon`                the command line, logging, the process
+`simulator`             a fake Zoom: shares `wire` with the engine, and none of its decisions
+======================  ============================================================================
+
+A frame's way: `transport.websocket` → `stream.leg_driver` → `protocol.media` → `stream.demux` →
+`stream.sink_runner` → a sink. A webhook's way: `webhook.receiver` → `supervisor.supervisor` →
+`stream.worker` → `protocol.lifecycle`.
+
+Only what is listed in ``__all__`` is public.
+"""
+
+from importlib.metadata import version
+
+from .config import AppConfig, Config, LogConfig, RtmsConfig, Secret, ServerConfig, load_config
+from .engine import Engine
+from .errors import (
+    ConfigError,
+    ConnectFailed,
+    EndpointRefused,
+    LocalProtocolError,
+    RemoteProtocolError,
+    RtmsError,
+    SinkError,
+    WebhookRejected,
+    WireError,
+)
+from .model.events import StreamEvent
+from .model.frames import (
+    AudioFrame,
+    ChatMessage,
+    Frame,
+    ShareFrame,
+    Speaker,
+    TranscriptSegment,
+    VideoFrame,
+)
+from .model.media import (
+    AudioParams,
+    ChatParams,
+    MediaKind,
+    MediaParams,
+    ShareParams,
+    TranscriptParams,
+    VideoParams,
+)
+from .model.reasons import StopReason
+from .sinks.base import Ending, Item, Sink, SinkSpec, StreamInfo
+from .sinks.registry import SinkConfig
+
+__version__ = version("rtms-engine")
+
+__all__ = [
+    "AppConfig",
+    "AudioFrame",
+    "AudioParams",
+    "ChatMessage",
+    "ChatParams",
+    "Config",
+    "ConfigError",
+    "ConnectFailed",
+    "Ending",
+    "EndpointRefused",
+    "Engine",
+    "Frame",
+    "Item",
+    "LocalProtocolError",
+    "LogConfig",
+    "MediaKind",
+    "MediaParams",
+    "RemoteProtocolError",
+    "RtmsConfig",
+    "RtmsError",
+    "Secret",
+    "ServerConfig",
+    "ShareFrame",
+    "ShareParams",
+    "Sink",
+    "SinkConfig",
+    "SinkError",
+    "SinkSpec",
+    "Speaker",
+    "StopReason",
+    "StreamEvent",
+    "StreamInfo",
+    "TranscriptParams",
+    "TranscriptSegment",
+    "VideoFrame",
+    "VideoParams",
+    "WebhookRejected",
+    "WireError",
+    "load_config",
+]

@@ -1,0 +1,1 @@
+"""The program: command line, logging. Nothing imports this package."""

@@ -1,0 +1,48 @@
+"""The command line: ``rtms-engine COMMAND``. Each command is a module of `rtms_engine.daemon.commands`."""
+
+from typing import Any
+
+import click
+
+from ..errors import ConfigError
+from .commands.check import check
+from .commands.demo import demo
+from .commands.explain import explain
+from .commands.run import run
+from .commands.simulate import simulate
+
+_COMMANDS: tuple[click.Command, ...] = (demo, run, simulate, check, explain)
+
+_BAD_CONFIG = 2
+
+
+class _Commands(click.Group):
+    """Turns a `ConfigError` of any command into its sentences, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            for problem in error.problems:
+                click.echo(problem, err=True)
+            return ctx.exit(_BAD_CONFIG)
+
+
+@click.group(
+    cls=_Commands,
+    commands=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(package_name="rtms-engine")
+def main() -> None:
+    """Receive Zoom Realtime Media Streams: a meeting in, its recording out.
+
+    \b
+    The usual first steps:
+      rtms-engine demo                        a meeting from the simulator, recorded; no account needed
+      cp config.example.toml config.toml      then put in the credentials of your Zoom app
+      rtms-engine check                       is the configuration good?
+      rtms-engine run                         wait for Zoom's webhooks
+
+    When Zoom answers with a number, "rtms-engine explain status 3" says what it means.
+    """  # noqa: D301 - click keeps the lines of a paragraph that begins so

@@ -1,0 +1,1 @@
+"""The commands of ``rtms-engine``, a module each."""

@@ -1,0 +1,215 @@
+"""``rtms-engine demo``: a simulated meeting, received and recorded for real."""
+
+import asyncio
+import itertools
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from ...config import AppConfig, Config, RtmsConfig, ServerConfig
+from ...engine import Engine
+from ...model.ids import StreamId
+from ...model.media import MediaKind
+from ...simulator import App, FakeZoom, LiveMeeting, demo_script
+from ...sinks.registry import SinkConfig
+from ...stream.worker import StreamStatistics
+from .. import logging, process
+
+_REFRESH_S = 0.2
+_END_WITHIN_S = 30.0
+"""How long the recording may take to finish after the meeting."""
+
+_FILES: dict[str, str] = {
+    "audio": "one speaker, silence where nobody spoke",
+    "audio_mix": "everybody together",
+    "camera": "the camera, as Zoom sent it",
+    "share": "the shared screen",
+    "share_picture": "the shared screen, a picture a second",
+    "transcript": "what was said, as data",
+    "subtitles": "what was said, for players",
+    "chat": "the chat",
+    "events": "who came, spoke and shared, and when",
+    "participants": "who was there",
+}
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What the demo came to."""
+
+    folder: Path
+    sent: dict[MediaKind, int]
+    """Frames that the simulated Zoom put on the wire."""
+    received: dict[MediaKind, int]
+    written: dict[MediaKind, int]
+    """Frames that the recording took."""
+    manifest: dict[str, Any]
+    problems: list[str]
+
+
+@click.command()
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("demo-recording"),
+    show_default=True,
+    help="Where the recording goes.",
+)
+def demo(out: Path) -> None:
+    """Record a simulated meeting; no account, no configuration, no network needed.
+
+    A simulated Zoom on this machine announces a meeting by a signed webhook. The engine joins it over
+    TLS, as it would join a real one, and records two speakers, a camera, a shared screen, the
+    transcript and the chat. Takes about half a minute.
+    """
+    logging.configure("warning")
+    console = Console()
+    outcome = process.run(_play(out, console))
+    _show(outcome, console)
+    if outcome.problems:
+        for problem in outcome.problems:
+            console.print(Text(f"Lost: {problem}", style="red"))
+        raise SystemExit(1)
+
+
+async def _play(out: Path, console: Console) -> Outcome:
+    app = App(secrets.token_hex(8), secrets.token_hex(16), secrets.token_hex(16))
+    script = demo_script()
+    async with FakeZoom([app]) as zoom, Engine(_config(app, zoom.ca_file, out)) as engine:
+        console.print(f"A simulated Zoom serves at {zoom.base_url}", highlight=False)
+        console.print(f"The engine takes webhooks at {engine.webhook_url}", highlight=False)
+        meeting = await zoom.start(script, engine.webhook_url)
+        with _progress(console, script.duration_ms / 1000) as advance:
+            stream_id = StreamId(meeting.stream_id)
+            while not meeting.timeline.position_ms > script.duration_ms:  # noqa: ASYNC110 - to redraw
+                if stats := engine.live_streams().get(stream_id):
+                    advance(meeting.timeline.position_ms / 1000, _counts(stats))
+                await asyncio.sleep(_REFRESH_S)
+        await meeting.ended()
+        async with asyncio.timeout(_END_WITHIN_S):
+            while not engine.recent_streams():
+                await asyncio.sleep(_REFRESH_S)
+        (stats,) = engine.recent_streams()
+        return _outcome(out, meeting, stats)
+
+
+def _config(app: App, ca_file: Path, out: Path) -> Config:
+    return Config(
+        apps=[AppConfig.of(app.client_id, app.client_secret, app.secret_token, name="demo")],
+        server=ServerConfig(host="127.0.0.1", port=0),
+        rtms=RtmsConfig(allowed_hosts=("127.0.0.1",), ca_file=ca_file),
+        sinks=[SinkConfig("recording", options={"directory": str(out)})],
+    )
+
+
+class _progress:  # noqa: N801 - used like a function
+    """Shows a bar on a terminal, and a line now and then elsewhere."""
+
+    def __init__(self, console: Console, duration_s: float) -> None:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[counts]}"),
+        )
+        self._console = console
+        self._duration_s = duration_s
+        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._spoken_s = 0.0
+
+    def __enter__(self) -> Callable[[float, str], None]:
+        self._progress.start()
+        self._task = self._progress.add_task("Receiving", total=self._duration_s, counts="")
+        return self._advance
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def _advance(self, position_s: float, counts: str) -> None:
+        self._progress.update(self._task, completed=position_s, counts=counts)
+        if not self._console.is_terminal and position_s - self._spoken_s >= 5:  # noqa: PLR2004 - seconds
+            self._spoken_s = position_s
+            self._console.print(f"{position_s:4.0f} s  {counts}")
+
+
+def _counts(stats: StreamStatistics) -> str:
+    return ", ".join(f"{count} {kind.value}" for kind, count in stats.received.items())
+
+
+def _outcome(out: Path, meeting: LiveMeeting, stats: StreamStatistics) -> Outcome:
+    (path,) = out.glob(f"*/*/{meeting.stream_id}/manifest.json")
+    manifest = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    sent = {kind: meeting.ledger.frames[kind] for kind in MediaKind}
+    written = {kind: stats.sinks[0].written.get(kind, 0) for kind in MediaKind}
+    return Outcome(
+        folder=path.parent,
+        sent=sent,
+        received=stats.received,
+        written=written,
+        manifest=manifest,
+        problems=[
+            *(
+                f"{sent[k] - stats.received[k]} {k.value} frames on the way"
+                for k in sent
+                if sent[k] != stats.received[k]
+            ),
+            *(
+                f"{sent[k] - written[k]} {k.value} frames before the files"
+                for k in sent
+                if sent[k] != written[k]
+            ),
+            *_problems_in(manifest, meeting),
+        ],
+    )
+
+
+def _problems_in(manifest: dict[str, Any], meeting: LiveMeeting) -> list[str]:
+    """Whether the files hold what was sent."""
+    problems = []
+    if manifest["state"] != "done":
+        problems.append(f"the recording is {manifest['state']}: {manifest.get('failure', '')}")
+    artefacts = manifest.get("artefacts", [])
+    samples = sum(a["samples"] for a in artefacts if a["kind"] == "audio")
+    missing = meeting.ledger.payload_bytes[MediaKind.AUDIO] // 2 - samples
+    if missing:
+        problems.append(f"{missing} samples of sound in the files")
+    pictures = sum(a.get("access_units", 0) for a in artefacts if a["kind"] == "camera")
+    if pictures != meeting.ledger.frames[MediaKind.VIDEO]:
+        problems.append(f"{meeting.ledger.frames[MediaKind.VIDEO] - pictures} pictures in the files")
+    return problems
+
+
+def _show(outcome: Outcome, console: Console) -> None:
+    counts = Table("Media", "Sent by Zoom", "Received", "Recorded", title="Frames", title_justify="left")
+    for kind in MediaKind:
+        row = (outcome.sent[kind], outcome.received[kind], outcome.written[kind])
+        counts.add_row(kind.value, *map(str, row))
+    console.print(counts)
+    console.print(f"The recording is in {outcome.folder}", soft_wrap=True, highlight=False)
+    files = Table("File", "Size", "What it is")
+    for _, group in itertools.groupby(outcome.manifest.get("artefacts", []), _series):
+        files.add_row(*_file_row(list(group)))
+    console.print(files)
+    if not outcome.problems:
+        console.print("Everything that Zoom sent is in the recording.")
+
+
+def _series(artefact: dict[str, Any]) -> str:
+    """What stands in one row: each file by itself, but all pictures of a share together."""
+    return str(artefact["kind"] if artefact["kind"].endswith("_picture") else artefact["path"])
+
+
+def _file_row(artefacts: list[dict[str, Any]]) -> tuple[str, str, str]:
+    first = artefacts[0]
+    others = f" and {len(artefacts) - 1} more" if len(artefacts) > 1 else ""
+    what = _FILES.get(first["kind"], first["kind"])
+    who = first.get("name", "")
+    size = sum(artefact["bytes"] for artefact in artefacts)
+    return first["path"] + others, f"{size / 1000:,.1f} kB", f"{who}: {what}" if who and not others else what
