@@ -74,7 +74,8 @@ class Connection(ABC):
         self._product = product
         self._unix_ms = unix_ms
         self._outgoing: list[bytes] = []
-        self._last_heard = 0.0
+        self.last_heard = 0.0
+        """When anything was last received."""
         self._silence_s = HANDSHAKE_TIMEOUT_S
         self.keep_alives = 0
         """Requests answered on this connection."""
@@ -87,12 +88,12 @@ class Connection(ABC):
     def connected(self, now: float) -> None:
         """The socket is open: say the handshake."""
         self.state = State.SHAKING_HANDS
-        self._last_heard = now
+        self.last_heard = now
         self._send(self._handshake())
 
     def receive(self, data: bytes, now: float) -> Sequence[Output]:
         """Take one message. Never raises; what cannot be used becomes a `Noise`."""
-        self._last_heard = now
+        self.last_heard = now
         message = decode(data)
         if type(message) is KeepAliveRequest:
             self.keep_alives += 1
@@ -109,7 +110,7 @@ class Connection(ABC):
         """When `on_deadline` wants to be called, unless something is received before."""
         if self.state in (State.UNCONNECTED, State.FAILED):
             return None
-        return self._last_heard + self._silence_s
+        return self.last_heard + self._silence_s
 
     def on_deadline(self, now: float) -> Sequence[ConnectionEvent]:
         """Time has passed. Harmless if called too early."""

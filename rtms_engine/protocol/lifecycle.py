@@ -174,7 +174,7 @@ class StreamLifecycle:
         return self._signaling_lost("Zoom interrupted the stream", now)
 
     def _stopped(self, event: Stopped, now: float) -> list[Command]:
-        return self._finish(event.reason, "")
+        return self._finish(event.reason or self._reason, "")
 
     # --- the connections ---
 
@@ -197,7 +197,7 @@ class StreamLifecycle:
         commands: list[Command] = [Disconnect(leg.id, leg.generation)]
         if self.phase is not Phase.LIVE:
             leg.rest()
-            return commands
+            return commands + (self._end(now) if leg.id == SIGNALING else [])
         if leg.refused(event.status, now, self._random):
             return commands + self.on_deadline(now)
         why = _why_refused(event.status, event.reason)
@@ -235,7 +235,7 @@ class StreamLifecycle:
             case StreamState.INTERRUPTED if event.reason == StopReason.DATA_CONNECTION_INTERRUPTED:
                 return self._media_interrupted(MediaInterrupted(), now)
             case StreamState.TERMINATING:
-                self._reason = event.reason
+                self._reason = event.reason or self._reason
                 return self._drain(now + TERMINATING_S)
             case StreamState.TERMINATED:
                 self._reason = event.reason or self._reason
@@ -247,9 +247,13 @@ class StreamLifecycle:
         self._sessions[event.session_id] = event.state
         if all(state == SessionState.STOPPED for state in self._sessions.values()):
             self._reason = event.reason or self._reason
-            return self._drain(None)
+            # Message 8 or the webhook says whether that was all; without signaling, only the webhook.
+            is_up = self._signaling.state is LegState.UP
+            return self._drain(self._phase_until) if is_up else self._end(now)
         if self.phase is Phase.DRAINING and self._phase_until is None:
+            self._reason = StopReason.UNDEFINED
             self._enter(Phase.LIVE)
+            return self._connect_media([leg for leg in self._media.values() if leg.state is LegState.IDLE], now)
         return []
 
     def _status(self, event: StatusHeard, now: float) -> list[Command]:
@@ -261,6 +265,8 @@ class StreamLifecycle:
     # --- our own wishes ---
 
     def _end_requested(self, event: EndRequested, now: float) -> list[Command]:
+        if self.phase is Phase.ENDING:
+            return []
         self._reason = StopReason.RECEIVER_REQUEST_CLOSE
         if self._signaling.state is not LegState.UP:
             return self._finish(self._reason, "")
@@ -295,7 +301,7 @@ class StreamLifecycle:
             if self.phase is not Phase.LIVE:
                 leg.rest()
             elif not leg.lost(now, self._random):
-                commands += self._give_up(leg, f"{why}; it did not come back in time", now)
+                commands.append(NoteRefused(leg.id, f"{why}; it did not come back in time"))
         return commands
 
     def _losses(self, legs: Iterable[Leg], why: str) -> list[Command]:

@@ -15,6 +15,7 @@ class Connections:
         self._current: dict[LegId, tuple[LegDriver[Connection], asyncio.Task[None]]] = {}
         self._closing: set[LegDriver[Connection]] = set()
         self._past_keep_alives = 0
+        self._last_heard: dict[LegId, float] = {}
 
     @property
     def signaling(self) -> LegDriver[Connection] | None:
@@ -26,6 +27,11 @@ class Connections:
     def keep_alives(self) -> int:
         """Answered on all connections so far."""
         return self._past_keep_alives + sum(d.protocol.keep_alives for d, _ in self._current.values())
+
+    def last_heard(self, leg: LegId) -> float | None:
+        """When anything was last received on a leg (loop's time); None if nothing ever was."""
+        found = self._current.get(leg)
+        return found[0].protocol.last_heard if found else self._last_heard.get(leg)
 
     def is_current(self, driver: LegDriver[Connection]) -> bool:
         """Whether it has not been replaced or told to close."""
@@ -50,8 +56,8 @@ class Connections:
         found = self._current.get(leg)
         if found is None or found[0].generation != generation:
             return
-        driver, opening = self._current.pop(leg)
-        self._past_keep_alives += driver.protocol.keep_alives
+        driver, opening = self._current[leg]
+        self._remove(driver)
         if driver.is_open:
             self._closing.add(driver)
             driver.close()
@@ -62,8 +68,7 @@ class Connections:
         """It is closed."""
         self._closing.discard(driver)
         if self.is_current(driver):
-            self._past_keep_alives += driver.protocol.keep_alives
-            del self._current[driver.leg]
+            self._remove(driver)
 
     async def all_closed(self, within_s: float) -> None:
         """Wait for those that are closing; they still deliver what was on its way."""
@@ -74,3 +79,8 @@ class Connections:
         """Close everything at once."""
         for driver in [*self._closing, *(driver for driver, _ in self._current.values())]:
             driver.abort()
+
+    def _remove(self, driver: LegDriver[Connection]) -> None:
+        self._past_keep_alives += driver.protocol.keep_alives
+        self._last_heard[driver.leg] = driver.protocol.last_heard
+        del self._current[driver.leg]

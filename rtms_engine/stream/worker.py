@@ -15,6 +15,7 @@ from ..errors import ConnectFailed, EndpointRefused
 from ..model.events import (
     ConnectionLost,
     ConnectionRestored,
+    GapNoted,
     MediaConnectionInterrupted,
     MediaGranted,
     MediaRefused,
@@ -22,6 +23,7 @@ from ..model.events import (
     StreamEvent,
     StreamStateChanged,
 )
+from ..model.frames import Frame
 from ..model.media import MediaKind, MediaParams
 from ..model.reasons import StopReason, explain
 from ..model.signals import StreamInterrupted, StreamSignal, StreamStarted, StreamStopped
@@ -70,6 +72,7 @@ from ..sinks.base import Ending, StreamInfo
 from ..transport.base import Connector
 from ..transport.endpoint import EndpointPolicy
 from .connections import Connections
+from .continuity import Continuity
 from .demux import Demultiplexer
 from .leg_driver import LegDriver
 from .noise import NoiseCounter
@@ -110,6 +113,8 @@ class StreamStatistics(msgspec.Struct, frozen=True):
     """Frames by kind."""
     noise: dict[str, int]
     """Messages that could not be used, by kind."""
+    repeated: int
+    """Frames that Zoom delivered again and that were dropped."""
     keep_alives: int
     """Answered on all connections."""
     sinks: tuple[SinkStatistics, ...]
@@ -141,6 +146,9 @@ class StreamWorker:
         self._demux = Demultiplexer(self._runners)
         self._video_choice = VideoChoice(settings.follow) if self._chooses_video else None
         self._noise = NoiseCounter()
+        now = asyncio.get_running_loop().time()
+        self._continuity = Continuity(self._note_gap, environment.unix_ms(), now)
+        self._repeated = 0
         self._ending: Ending | None = None
         self._log = structlog.get_logger().bind(
             stream_id=info.stream_id, meeting=info.entity_id, product=info.product.name
@@ -174,6 +182,7 @@ class StreamWorker:
             self._lifecycle.phase.value,
             self._demux.received(),
             self._noise.counts(),
+            self._repeated,
             self._connections.keep_alives,
             tuple(runner.statistics() for runner in self._runners),
             self._ending,
@@ -240,14 +249,18 @@ class StreamWorker:
             case NoteLost(leg=leg, why=why):
                 self._log.warning("ConnectionLost", leg=leg.name, reason=why)
                 self._announce(ConnectionLost(self._world.unix_ms(), leg.name, why))
+                now = asyncio.get_running_loop().time()
+                self._continuity.lost(leg.kinds, self._connections.last_heard(leg) or now, why)
             case NoteRestored(leg=leg):
                 self._log.info("ConnectionRestored", leg=leg.name)
                 self._announce(ConnectionRestored(self._world.unix_ms(), leg.name))
+                self._continuity.restored(leg.kinds, asyncio.get_running_loop().time())
             case NoteRefused(leg=leg, why=why):
                 self._log.error("MediaRefused", leg=leg.name, reason=why)
                 for kind in sorted(leg.kinds):
                     self._announce(MediaRefused(self._world.unix_ms(), kind, why))
             case Finish(reason=reason, detail=detail):
+                self._continuity.ended(asyncio.get_running_loop().time())
                 self._ending = self._end(reason, detail)
 
     def _connect(self, command: Connect, tasks: asyncio.TaskGroup) -> None:
@@ -255,7 +268,7 @@ class StreamWorker:
             command.leg,
             command.generation,
             self._protocol(command),
-            publish=self._demux.publish,
+            publish=self._receive,
             tell=self._hear,
             lost=self._connection_lost,
         )
@@ -310,6 +323,18 @@ class StreamWorker:
             driver.rearm()
 
     # --- what connections say ---
+
+    def _receive(self, frame: Frame) -> None:
+        if self._continuity.admit(frame):
+            self._demux.publish(frame)
+        else:
+            self._repeated += 1
+
+    def _note_gap(self, gap: GapNoted) -> None:
+        self._log.warning(
+            "GapNoted", leg=gap.kind.value, gap_ms=gap.end_ms - gap.start_ms, reason=gap.cause
+        )
+        self._announce(gap)
 
     def _connection_lost(self, driver: LegDriver[Connection], why: str) -> None:
         self._connections.forget(driver)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from rtms_engine import AppConfig, Config, Engine, RtmsConfig, ServerConfig, SinkConfig
+from rtms_engine import AppConfig, Config, Engine, RtmsConfig, ServerConfig, SinkConfig, StateConfig
 from rtms_engine.simulator import App, FakeZoom, LiveMeeting
 from rtms_engine.stream.worker import StreamStatistics
 
@@ -30,6 +30,7 @@ def config(zoom: FakeZoom, *sinks: SinkConfig, mode: Any = "split", **changes: A
         "server": ServerConfig(host="127.0.0.1", port=0),
         "rtms": rtms,
         "sinks": sinks,
+        "state": StateConfig(directory=""),
         **changes,
     }
     return Config(**given)

@@ -1,7 +1,6 @@
 """Real speech, real H.264 and real pictures, through the simulator, the engine and the disk."""
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,13 +14,9 @@ import soundfile
 from rtms_engine.model.media import MediaKind
 from rtms_engine.simulator import Script, load_script
 from tests.e2e.support import manifest_of, over, recording, zoom_and_engine
+from tests.support.media import MEDIA, needs_media
 
-MEDIA = Path(os.environ.get("RTMS_TEST_MEDIA", Path(__file__).parents[3] / "shared" / "media"))
-
-pytestmark = [
-    pytest.mark.virtual_clock,
-    pytest.mark.skipif(not MEDIA.is_dir(), reason=f"there are no test media in {MEDIA}"),
-]
+pytestmark = [pytest.mark.virtual_clock, needs_media]
 
 ANA = {"user_id": 16778240, "user_name": "Ana Reader"}
 CEM = {"user_id": 16779264, "user_name": "Cem Dealer"}

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import wave
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import av
 import numpy as np
-import pytest
 
 from rtms_engine.model.frames import AudioFrame, Speaker, TranscriptSegment, VideoFrame
 from rtms_engine.model.ids import StreamId
@@ -19,6 +17,7 @@ from rtms_engine.model.products import MEETING
 from rtms_engine.model.reasons import StopReason
 from rtms_engine.recording.sink import SPEC, RecordingConfig
 from rtms_engine.sinks.base import Ending, Item, Sink, StreamInfo
+from tests.support.media import MEDIA
 
 T0 = 1_700_000_000_000
 ANA, CEM = Speaker(16778240, "Ana Reader"), Speaker(16779264, "Cem Dealer")
@@ -26,8 +25,6 @@ STREAM = StreamInfo(StreamId("stream-1"), "app", MEETING, "m/1+==", T0)
 END = Ending(StopReason.MEETING_ENDED, T0 + 40_000)
 REVOKED = Ending(StopReason.STREAM_REVOKED, T0 + 40_000)
 
-MEDIA = Path(os.environ.get("RTMS_TEST_MEDIA", Path(__file__).parents[3] / "shared" / "media"))
-needs_media = pytest.mark.skipif(not MEDIA.is_dir(), reason=f"no test media in {MEDIA}; set RTMS_TEST_MEDIA")
 
 
 def sound(at_ms: int, samples: Any, speaker: Speaker = ANA, mixed: bool = False, **params: Any) -> AudioFrame:

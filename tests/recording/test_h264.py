@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtms_engine.recording.h264 import AccessUnit, AccessUnits, KeyFrameGate, annex_b
-from tests.recording.support import camera_access_units, needs_media
+from tests.recording.support import camera_access_units
+from tests.support.media import needs_media
 
 AUD, SPS, PPS = b"\x09\xf0", b"\x67\x42\xc0\x1e", b"\x68\xce\x3c\x80"
 IDR, P, P_SECOND_SLICE = b"\x65\x88\x84", b"\x41\x9a\x02", b"\x41\x4a\x02"

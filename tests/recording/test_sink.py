@@ -34,7 +34,6 @@ from tests.recording.support import (
     ANA,
     CEM,
     END,
-    MEDIA,
     REVOKED,
     STREAM,
     T0,
@@ -44,7 +43,6 @@ from tests.recording.support import (
     folders_in,
     manifest_of,
     meeting_items,
-    needs_media,
     opened,
     picture,
     ramp,
@@ -53,6 +51,7 @@ from tests.recording.support import (
     samples_of,
     sound,
 )
+from tests.support.media import MEDIA, needs_media
 
 
 @needs_media

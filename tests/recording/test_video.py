@@ -17,18 +17,17 @@ from rtms_engine.recording.h264 import AccessUnits, annex_b
 from tests.recording.support import (
     ANA,
     CEM,
-    MEDIA,
     STREAM,
     T0,
     access_units_of,
     camera_access_units,
     manifest_of,
-    needs_media,
     picture,
     ramp,
     record,
     sound,
 )
+from tests.support.media import MEDIA, needs_media
 
 pytestmark = needs_media
 

@@ -12,19 +12,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rtms_engine.model.media import MediaKind
-from rtms_engine.simulator import FakeZoom, demo_script, load_script, stamp_of, synthetic_script
+from rtms_engine.simulator import FakeZoom, Stamp, demo_script, load_script, stamp_of, synthetic_script
 from rtms_engine.simulator.script import Participant, ScriptEvent
 from tests.simulator.client import APP, H264, L16_20_MS, Client, Socket, client_of
 from tests.support.clock import VirtualClockLoop
+from tests.support.media import MEDIA, needs_media
 
 pytestmark = pytest.mark.virtual_clock
 
 LONG = synthetic_script(duration_ms=200_000)
 
 
-def stamps(socket: Socket) -> list[tuple[int, int]]:
+def stamps(socket: Socket) -> list[Stamp]:
     """Who and when, from the sound itself."""
-    return [tuple(stamp_of(base64.b64decode(m["content"]["data"]))) for m in socket.of(14)]
+    return [stamp_of(base64.b64decode(m["content"]["data"])) for m in socket.of(14)]
 
 
 async def test_a_whole_meeting(zoom: FakeZoom, inbox: Any) -> None:
@@ -282,9 +283,10 @@ async def test_the_choice_of_a_camera_ends_with_it(zoom: FakeZoom) -> None:
         assert client.media["video"].of(15)[-1]["content"]["timestamp"] == meeting.timeline.epoch_ms + 8960
 
 
+@needs_media
 async def test_the_shared_script_of_the_project() -> None:
     """A script of a user's own, with TLS, as fast as the clock allows."""
-    script = load_script("/work/shared/media/meeting.json")
+    script = load_script(MEDIA / "meeting.json")
     async with FakeZoom([APP]) as zoom:
         meeting = await zoom.start(script, speed=4.0)
         async with client_of(zoom, meeting) as client:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rtms_engine.model.media import MediaKind
-from rtms_engine.simulator import demo_script, pictures, sound, synthetic_script
+from rtms_engine.simulator import demo_script, sound, synthetic_script
 from rtms_engine.simulator.media import Frame, Media
 from rtms_engine.simulator.script import Camera, Script, Utterance
 
@@ -119,7 +119,7 @@ def test_opus(channels: int) -> None:
     )
     assert len(frames) == len(Media(demo_script()).frames(MediaKind.AUDIO, AUDIO))
     decoder = av.CodecContext.create("libopus", "r")
-    decoded = decoder.decode(av.Packet(payload(frames[5])))  # type: ignore[attr-defined]
+    decoded = decoder.decode(av.Packet(payload(frames[5])))
     assert (decoded[0].sample_rate, decoded[0].samples) == (48000, 960)
 
 
@@ -131,25 +131,6 @@ def test_video_is_split_into_pictures() -> None:
     assert b"".join(map(payload, frames)) == media.script.path(camera.file).read_bytes()
     assert [f.timestamp_ms for f in frames if f.is_key] == list(range(1000, 22_000, 1000))
     assert all(payload(f).startswith(b"\x00\x00\x00\x01\x09") for f in frames)
-
-
-def test_pictures_without_delimiters_and_in_several_slices() -> None:
-    """A picture begins at the slice whose first_mb_in_slice is 0, or at its parameter sets."""
-    sps, pps, idr, idr_rest = (
-        b"\x00\x00\x00\x01\x67a",
-        b"\x00\x00\x01\x68b",
-        b"\x00\x00\x01\x65\x88",
-        b"\x00\x00\x01\x65\x40",
-    )
-    other, rest = b"\x00\x00\x01\x41\x9a", b"\x00\x00\x01\x41\x40"
-    units = pictures.access_units(sps + pps + idr + idr_rest + other + rest + other + sps + pps + idr)
-    assert units == [
-        (sps + pps + idr + idr_rest, True),
-        (other + rest, False),
-        (other, False),
-        (sps + pps + idr, True),
-    ]
-    assert pictures.access_units(b"") == pictures.access_units(b"\x00\x00\x01") == []
 
 
 @pytest.mark.parametrize(("codec", "magic"), [(5, b"\xff\xd8"), (6, b"\x89PNG")])
@@ -176,7 +157,7 @@ def test_a_slide_show_as_h264() -> None:
     assert len(frames) == 140
     assert [f.timestamp_ms for f in frames if f.is_key] == list(range(4000, 18_000, 1000))
     decoder = av.CodecContext.create("h264", "r")
-    decoded = [p for f in frames for p in decoder.decode(av.Packet(payload(f)))]  # type: ignore[attr-defined]
+    decoded = [p for f in frames for p in decoder.decode(av.Packet(payload(f)))]
     assert (decoded[0].width, decoded[0].height) == (1280, 720)
 
 

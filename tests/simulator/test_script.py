@@ -8,6 +8,7 @@ import pytest
 
 from rtms_engine.errors import ConfigError
 from rtms_engine.simulator import Script, demo_script, load_script, synthetic_script
+from tests.support.media import MEDIA, needs_media
 
 A = {"user_id": 1, "user_name": "A"}
 
@@ -36,9 +37,10 @@ def test_only_utterances_are_needed(tmp_path: Path) -> None:
     assert [who.user_name for who in script.participants] == ["A", "B"]
 
 
+@needs_media
 def test_files_are_relative_to_the_script() -> None:
     """And found from anywhere."""
-    script = load_script("/work/shared/media/meeting.json")
+    script = load_script(MEDIA / "meeting.json")
     assert all(script.path(said.file).is_file() for said in script.utterances)
 
 

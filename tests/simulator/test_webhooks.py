@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from rtms_engine.model.products import MEETING, PRODUCTS, WEBINAR, Product
-from rtms_engine.simulator import FakeZoom, demo_script, simulate, synthetic_script
+from rtms_engine.simulator import FakeZoom, demo_script
 from rtms_engine.simulator.webhooks import StreamFacts
 from tests.simulator.client import APP
 
@@ -112,22 +112,3 @@ async def test_concurrency_webhooks(zoom: FakeZoom, inbox: Any) -> None:
     near, limited = inbox.bodies()
     assert near["payload"] == {"concurrency_limit": 2000, "concurrency_number": 1601, "percentage": 80}
     assert limited["payload"]["id_field"] == {"meeting_uuid": "M"}
-
-
-async def test_simulate(inbox: Any) -> None:
-    """Three meetings that nobody joins end with 11 each; every webhook is delivered."""
-    started: list[Any] = []
-    result = await simulate(
-        webhook_url=inbox.url,
-        client_id=APP.client_id,
-        client_secret=APP.client_secret,
-        secret_token=APP.secret_token,
-        script=synthetic_script(duration_ms=90_000),
-        streams=3,
-        interval_s=1.0,
-        tls=False,
-        on_start=started.append,
-    )
-    assert (result.streams, result.stop_reasons, len(started)) == (3, {11: 3}, 3)
-    assert result.undelivered == ()
-    assert len(inbox.deliveries) == 6
