@@ -26,7 +26,17 @@ Only what is listed in ``__all__`` is public.
 
 from importlib.metadata import version
 
-from .config import AppConfig, Config, LogConfig, RtmsConfig, Secret, ServerConfig, load_config
+from .config import (
+    AppConfig,
+    Config,
+    LimitsConfig,
+    LogConfig,
+    RtmsConfig,
+    Secret,
+    ServerConfig,
+    StateConfig,
+    load_config,
+)
 from .engine import Engine
 from .errors import (
     ConfigError,
@@ -78,6 +88,7 @@ __all__ = [
     "Engine",
     "Frame",
     "Item",
+    "LimitsConfig",
     "LocalProtocolError",
     "LogConfig",
     "MediaKind",
@@ -94,6 +105,7 @@ __all__ = [
     "SinkError",
     "SinkSpec",
     "Speaker",
+    "StateConfig",
     "StopReason",
     "StreamEvent",
     "StreamInfo",

@@ -179,7 +179,7 @@ def test_environment_variables(loaded, name, text, key, value):
 
 def test_settings_come_in_the_order_of_the_example(loaded):
     tops = [key.partition(".")[0] for key in loaded().settings]
-    assert list(dict.fromkeys(tops)) == ["server", "apps", "rtms", "media", "sinks", "log"]
+    assert list(dict.fromkeys(tops)) == ["server", "apps", "rtms", "media", "sinks", "state", "limits", "log"]
 
 
 def test_load_config_is_the_config_alone(written):

@@ -17,11 +17,21 @@ Environment variables, an empty one being the same as none:
 from ..sinks.registry import SinkConfig
 from .loading import Loaded, load, load_config
 from .report import Setting
-from .values import AppConfig, Config, LogConfig, RtmsConfig, Secret, ServerConfig
+from .values import (
+    AppConfig,
+    Config,
+    LimitsConfig,
+    LogConfig,
+    RtmsConfig,
+    Secret,
+    ServerConfig,
+    StateConfig,
+)
 
 __all__ = [
     "AppConfig",
     "Config",
+    "LimitsConfig",
     "Loaded",
     "LogConfig",
     "RtmsConfig",
@@ -29,6 +39,7 @@ __all__ = [
     "ServerConfig",
     "Setting",
     "SinkConfig",
+    "StateConfig",
     "load",
     "load_config",
 ]

@@ -28,7 +28,15 @@ from ..wire import media_params
 from . import environment
 from .apps import read_apps
 from .report import DEFAULT, Report, Setting
-from .values import Config, LogConfig, RtmsConfig, ServerConfig, VideoSection
+from .values import (
+    Config,
+    LimitsConfig,
+    LogConfig,
+    RtmsConfig,
+    ServerConfig,
+    StateConfig,
+    VideoSection,
+)
 
 _S = TypeVar("_S", bound=msgspec.Struct)
 _Table = Mapping[str, Any]
@@ -41,13 +49,15 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "media.share": ShareParams,
     "media.transcript": TranscriptParams,
     "media.chat": ChatParams,
+    "state": StateConfig,
+    "limits": LimitsConfig,
     "log": LogConfig,
 }
 """The tables of the file that are there once."""
 SINK_KEYS = ("type", "name", "kinds")
 """The keys that every ``[[sinks]]`` may have; the others are its type's own."""
 
-_ORDER = ("server", "apps", "rtms", "media", "sinks", "log")
+_ORDER = ("server", "apps", "rtms", "media", "sinks", "state", "limits", "log")
 _PROBES = ("/healthz", "/readyz")
 _SOON_MS = 20
 _DEFAULT_SINK = {"type": "recording"}
@@ -136,6 +146,8 @@ def _config(
         media=_suited(media, report, live=live),
         follow=video.follow,
         sinks=sinks,
+        state=section("state", StateConfig),
+        limits=section("limits", LimitsConfig),
         log=section("log", LogConfig),
     )
     _refuse_unusable(config, report)

@@ -47,6 +47,8 @@ class ServerConfig(_Section, frozen=True):
     """0: any free port."""
     path: Annotated[str, Meta(pattern=r"^/[\w./~-]*\Z", description="a path such as /webhook")] = "/webhook"
     """Where Zoom posts to. ``/healthz`` and ``/readyz`` lie beside it."""
+    drain_timeout_s: Annotated[float, Meta(ge=0)] = 3600.0
+    """How long a stopping engine lets meetings run on before it lets go of them."""
 
 
 class AppConfig(msgspec.Struct, frozen=True):
@@ -84,6 +86,27 @@ class RtmsConfig(_Section, frozen=True):
     """Ask Zoom for up to 60 s of audio from before the connection (V1.md §6.9)."""
 
 
+class StateConfig(_Section, frozen=True):
+    """``[state]``: what must survive a crash of the engine."""
+
+    directory: str = "rtms-state"
+    """Where accepted webhooks and live streams are kept; one engine per directory. Empty: nowhere, a
+    restarted engine knows nothing of what was before."""
+
+
+class LimitsConfig(_Section, frozen=True):
+    """``[limits]``: beyond them new streams are refused with a reason; those that run go on."""
+
+    max_streams: Annotated[int, Meta(ge=1)] = 2000
+    one_stream_per_meeting: Literal["all", "first", "host"] = "all"
+    """If several users of an app stream one meeting: take all of them, the first, or only one that the
+    original host started."""
+    min_free_disk_mb: Annotated[int, Meta(ge=0)] = 1000
+    """Megabytes that must be free where the sinks write; 0: do not look."""
+    max_memory_mb: Annotated[int, Meta(ge=0)] = 0
+    """Megabytes of memory in use; 0: do not look."""
+
+
 class LogConfig(_Section, frozen=True):
     """``[log]``: what is written to the standard error."""
 
@@ -117,4 +140,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Whose camera, with video mode ``single_participant``: ``active_speaker``, ``first_camera`` or
     ``user:`` and a name or id."""
     sinks: Sequence[SinkConfig] = (SinkConfig("recording"),)
+    state: StateConfig = StateConfig()
+    limits: LimitsConfig = LimitsConfig()
     log: LogConfig = LogConfig()

@@ -141,6 +141,16 @@ class ConnectionRestored(_Event, frozen=True):
     leg: str
 
 
+class GapNoted(_Event, frozen=True):
+    """Zoom sent nothing of this kind from ``start_ms`` to ``end_ms`` (Unix milliseconds, Zoom's clock)
+    because of ``cause``. Silence alone is no gap."""
+
+    kind: MediaKind
+    start_ms: int
+    end_ms: int
+    cause: str
+
+
 class VideoSubscribed(_Event, frozen=True):
     """Single-participant video now shows this participant (message 29)."""
 
@@ -166,5 +176,6 @@ StreamEvent = (
     | MediaRefused
     | ConnectionLost
     | ConnectionRestored
+    | GapNoted
     | VideoSubscribed
 )

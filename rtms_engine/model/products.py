@@ -40,9 +40,7 @@ PHONE = Product("phone", "phone.", "call_id", aliases=("phone.call_",), pre_rele
 
 PRODUCTS = (MEETING, WEBINAR, SESSION, CONTACT_CENTER_VOICE, PHONE)
 
-_BY_PREFIX = {
-    prefix: product for product in PRODUCTS for prefix in (product.event_prefix, *product.aliases)
-}
+_BY_PREFIX = {prefix: product for product in PRODUCTS for prefix in (product.event_prefix, *product.aliases)}
 _BY_NAME = {product.name: product for product in PRODUCTS}
 
 

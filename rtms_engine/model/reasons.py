@@ -526,7 +526,9 @@ def explain(table: str, number: int) -> Explanation:
             "Zoom has not published its meaning."
             if not code.is_known
             else "It has a name and nothing more to say.",
-            "Update the engine; if it is the newest, please report the number." if not code.is_known else _NOTHING,
+            "Update the engine; if it is the newest, please report the number."
+            if not code.is_known
+            else _NOTHING,
         ),
     )
     match code:

@@ -54,6 +54,8 @@ class StreamInfo(msgspec.Struct, frozen=True):
     meeting_id: str = ""
     account_id: str = ""
     operator_id: str = ""
+    resumed: bool = False
+    """This engine was restarted in the middle of the stream: continue what an earlier sink began."""
 
 
 class Ending(msgspec.Struct, frozen=True):

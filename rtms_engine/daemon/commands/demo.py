@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from ...config import AppConfig, Config, RtmsConfig, ServerConfig
+from ...config import AppConfig, Config, RtmsConfig, ServerConfig, StateConfig
 from ...engine import Engine
 from ...model.ids import StreamId
 from ...model.media import MediaKind
@@ -88,13 +88,13 @@ async def _play(out: Path, console: Console) -> Outcome:
         meeting = await zoom.start(script, engine.webhook_url)
         with _progress(console, script.duration_ms / 1000) as advance:
             stream_id = StreamId(meeting.stream_id)
-            while not meeting.timeline.position_ms > script.duration_ms:  # noqa: ASYNC110 - to redraw
+            while not meeting.timeline.position_ms > script.duration_ms:
                 if stats := engine.live_streams().get(stream_id):
                     advance(meeting.timeline.position_ms / 1000, _counts(stats))
                 await asyncio.sleep(_REFRESH_S)
         await meeting.ended()
         async with asyncio.timeout(_END_WITHIN_S):
-            while not engine.recent_streams():
+            while not engine.recent_streams():  # noqa: ASYNC110 - a finished stream rings no bell
                 await asyncio.sleep(_REFRESH_S)
         (stats,) = engine.recent_streams()
         return _outcome(out, meeting, stats)
@@ -106,6 +106,7 @@ def _config(app: App, ca_file: Path, out: Path) -> Config:
         server=ServerConfig(host="127.0.0.1", port=0),
         rtms=RtmsConfig(allowed_hosts=("127.0.0.1",), ca_file=ca_file),
         sinks=[SinkConfig("recording", options={"directory": str(out)})],
+        state=StateConfig(directory=""),
     )
 
 
