@@ -9,7 +9,10 @@
     │   ├── LocalProtocolError  we were about to say something the protocol forbids
     │   └── RemoteProtocolError Zoom's side said something that cannot be read
     ├── EndpointRefused         a server URL that is off the allow-list
+    ├── StreamRefused           a stream that is not joined, because of a limit
     ├── ConnectFailed           a WebSocket could not be opened
+    ├── ZoomApiError            Zoom's REST API refused, failed or could not be reached
+    ├── JournalError            accepted signals cannot be remembered; Zoom must try again
     └── SinkError               a sink cannot do its work; the stream lives on
 
 Errors carry data as attributes and build their sentence in ``__str__``. What arrives from the wire
@@ -18,6 +21,8 @@ does not raise through the engine: it becomes a value (`rtms_engine.wire.message
 """
 
 from collections.abc import Sequence
+
+from .model.reasons import RestCode, explain
 
 
 class RtmsError(Exception):
@@ -74,6 +79,10 @@ class EndpointRefused(RtmsError):
         return f"{self.url!r} is refused: {self.why}"
 
 
+class StreamRefused(RtmsError):
+    """A stream is not joined, because of a limit; the text says which."""
+
+
 class ConnectFailed(RtmsError):
     """A WebSocket to ``url`` could not be opened."""
 
@@ -84,6 +93,52 @@ class ConnectFailed(RtmsError):
 
     def __str__(self) -> str:
         return f"cannot connect to {self.url}: {self.why}"
+
+
+class JournalError(RtmsError):
+    """The journal at ``path`` cannot be written or read; what it was asked to do is not done."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(path, why)
+        self.path = path
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"cannot use the journal {self.path}: {self.why}"
+
+
+class ZoomApiError(RtmsError):
+    """A call of Zoom's REST API came to nothing, as often as it was tried.
+
+    Args:
+        status: of HTTP; 0 if there was no answer.
+        code: Zoom's own, from the body; 0 if there is none.
+        message: what Zoom, or the network, said.
+        retry_after_s: how long Zoom wants to be left alone; None if it did not say.
+    """
+
+    def __init__(self, status: int, code: int, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(status, code, message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.retry_after_s = retry_after_s
+
+    def __str__(self) -> str:
+        name, cause, remedy = explain("rest", self.reason)
+        numbers = f"HTTP {self.status}" + (f", code {self.code}" if self.code else "")
+        said = f"Zoom answered {numbers} {name}" if self.status else "Zoom's REST API is out of reach"
+        return f"{said}: {self.message or 'no message'}. {cause} {remedy}"
+
+    @property
+    def reason(self) -> RestCode:
+        """The number that says most; see `rtms_engine.model.reasons.explain`, table ``rest``."""
+        return RestCode.said(self.status, self.code)
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the same call may succeed in a moment."""
+        return self.reason.is_retryable
 
 
 class SinkError(RtmsError):

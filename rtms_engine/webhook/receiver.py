@@ -9,12 +9,16 @@ status   when
 =======  ========================================================================================
 200      accepted, ignored or unusable; the challenge of ``endpoint.url_validation`` is answered
 400      signed, but not a webhook
-401      not signed by any app, or its timestamp is stale
+401      not signed by any app, or its timestamp is stale (300 s; 90 min for what may be late)
 404/405  another path, another method
 413      the body is larger than `LARGEST_BODY`
 500      ``accept`` failed; Zoom tries again
-503      the body came too slowly, or ``accept`` did not answer in time; Zoom tries again
+503      the body came too slowly, or ``accept`` did not answer in time, or raised JournalError; Zoom
+         tries again
 =======  ========================================================================================
+
+A stop is taken late, because losing a revocation is worse than hearing a stop twice; a start is not,
+because its URLs are dead by then (V1.md §1.5). ``accept`` must know a replayed stop by what it says.
 
 Nothing of a request is echoed, and logs hold ids alone.
 """
@@ -29,12 +33,20 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from ..errors import WebhookRejected
-from ..model.signals import AccountSignal, Ignored, StreamSignal, Unusable, UrlValidation
+from ..errors import JournalError, WebhookRejected
+from ..model.signals import (
+    AccountSignal,
+    Ignored,
+    Signal,
+    StreamSignal,
+    StreamStopped,
+    Unusable,
+    UrlValidation,
+)
 from ..telemetry.throttle import Throttle
 from ..wire.signature import encrypted_token
 from .parse import parse
-from .verify import signing_app
+from .verify import STALE, signing_app
 
 LARGEST_BODY = 1024 * 1024
 """Bytes; Zoom's webhooks have some hundred."""
@@ -81,7 +93,8 @@ class WebhookReceiver:
     Args:
         apps: secret tokens by the name of their app. The app whose token verifies a delivery owns it.
         accept: awaited with every signal about a stream or an account, at most `ACCEPT_TIMEOUT_S`
-            seconds, then cancelled. What it raises is logged and answered with 500.
+            seconds, then cancelled. JournalError is answered with 503; anything else that it raises
+            is logged as a defect and answered with 500.
         path: where Zoom posts to.
         unix_s: the wall clock, Unix seconds.
         why_not_ready: asked by ``GET /readyz``: the reason for answering 503, or None.
@@ -140,6 +153,9 @@ class WebhookReceiver:
         except TimeoutError:
             _log.error("WebhookTimedOut", timeout_s=ACCEPT_TIMEOUT_S)
             result, response = Result.UNAVAILABLE, web.Response(status=503, text="busy")
+        except JournalError as error:
+            _log.error("WebhookNotAccepted", reason=str(error))
+            result, response = Result.UNAVAILABLE, web.Response(status=503, text="unavailable")
         except Exception:  # noqa: BLE001 - one of the four places: Zoom must hear 500 to try again
             _log.exception("WebhookFailed")
             result, response = Result.FAILED, web.Response(status=500, text="failed")
@@ -150,7 +166,7 @@ class WebhookReceiver:
         body = await _body(request)
         now_s = self._unix_s()
         headers = request.headers
-        app, token = signing_app(
+        app, token, is_late = signing_app(
             self._apps,
             headers.get("x-zm-request-timestamp"),
             headers.get("x-zm-signature"),
@@ -158,6 +174,8 @@ class WebhookReceiver:
             now_s,
         )
         signal = parse(body, app, int(now_s * 1000))
+        if is_late and not _may_be_late(signal):
+            raise WebhookRejected(401, STALE)
         if isinstance(signal, UrlValidation):
             _log.info("WebhookValidated", app=app)
             return Result.VALIDATED, web.json_response(_challenge_answer(signal, token))
@@ -190,6 +208,15 @@ async def _body(request: web.Request) -> bytes:
         raise WebhookRejected(503, "body too slow") from error
     except (web.RequestPayloadError, ConnectionError) as error:
         raise WebhookRejected(400, "body unreadable") from error
+
+
+def _may_be_late(signal: Signal) -> bool:
+    """A stop, and the event by which a user takes the app's rights away, though nobody acts on it yet."""
+    match signal:
+        case StreamStopped() | Ignored(event="app_deauthorized"):
+            return True
+        case _:
+            return False
 
 
 def _challenge_answer(challenge: UrlValidation, secret_token: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ Everything fails closed: without a secret, a header, a readable timestamp, a del
 
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from ..errors import WebhookRejected
 from ..wire.signature import webhook_signature
@@ -12,7 +13,21 @@ from ..wire.signature import webhook_signature
 TOLERANCE_S = 300
 """How far the timestamp may be from our clock, either way; Zoom's samples choose the same."""
 
+LATE_S = 90 * 60
+"""How old a timestamp may be for what must not be lost by coming late: Zoom's last retry is made 85
+minutes after the first attempt (V1.md §1.5), and losing a revocation is worse than a replayed stop."""
+
+STALE = "timestamp out of tolerance"
 _LONGEST_TIMESTAMP = 15
+
+
+class Signed(NamedTuple):
+    """Who signed a delivery."""
+
+    app: str
+    secret_token: str
+    is_late: bool
+    """Its timestamp is older than `TOLERANCE_S`, and not older than `LATE_S`."""
 
 
 def verify(
@@ -23,6 +38,7 @@ def verify(
     now_s: float,
     *,
     tolerance_s: float = TOLERANCE_S,
+    oldest_s: float | None = None,
 ) -> str:
     """Check a delivery against every secret token that may have signed it.
 
@@ -33,6 +49,7 @@ def verify(
         body: the request's body, untouched.
         now_s: Unix seconds.
         tolerance_s: how old or how far ahead the timestamp may be, in seconds.
+        oldest_s: how old it may be, in seconds, if that is not ``tolerance_s``.
 
     Returns:
         The secret token that signed it.
@@ -44,8 +61,8 @@ def verify(
         raise WebhookRejected(401, "unsigned")
     if not _is_number(timestamp_header) or not signature_header.isascii():
         raise WebhookRejected(401, "signature headers unreadable")
-    if abs(now_s - int(timestamp_header)) > tolerance_s:
-        raise WebhookRejected(401, "timestamp out of tolerance")
+    if not -tolerance_s <= now_s - int(timestamp_header) <= (tolerance_s if oldest_s is None else oldest_s):
+        raise WebhookRejected(401, STALE)
     signed = [
         token
         for token in secret_tokens
@@ -62,25 +79,23 @@ def signing_app(
     signature_header: str | None,
     body: bytes,
     now_s: float,
-) -> tuple[str, str]:
+) -> Signed:
     """The app that a delivery belongs to: the one whose secret token verifies it.
 
     Args:
         apps: secret tokens by the name of their app; no two apps share one.
-        timestamp_header: as for `verify`.
+        timestamp_header: as for `verify`; it may be up to `LATE_S` old, for the caller to judge.
         signature_header: as for `verify`.
         body: as for `verify`.
         now_s: as for `verify`.
-
-    Returns:
-        The app's name, and the secret token that signed.
 
     Raises:
         WebhookRejected: with status 401, if no app's does.
     """
     app_of = {token: app for app, tokens in apps.items() for token in tokens}
-    token = verify(app_of, timestamp_header, signature_header, body, now_s)
-    return app_of[token], token
+    token = verify(app_of, timestamp_header, signature_header, body, now_s, oldest_s=LATE_S)
+    is_late = now_s - int(timestamp_header or 0) > TOLERANCE_S
+    return Signed(app_of[token], token, is_late)
 
 
 def _is_number(text: str) -> bool:

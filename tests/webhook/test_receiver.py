@@ -10,7 +10,9 @@ import pytest
 import structlog
 from aiohttp.test_utils import TestClient, TestServer
 
-from rtms_engine.model.signals import ConcurrencyLimited, StreamStarted
+from rtms_engine.coordination.memory import MemoryJournal
+from rtms_engine.errors import JournalError
+from rtms_engine.model.signals import ConcurrencyLimited, StreamStarted, StreamStopped
 from rtms_engine.webhook.receiver import (
     ACCEPT_TIMEOUT_S,
     BODY_TIMEOUT_S,
@@ -202,7 +204,86 @@ async def test_other_paths():
         assert (await zoom.posts(BODY, path="/zoom/hook"))[0] == 200
 
 
+# --- what comes late ---
+
+
+START = BODY
+STOP, REVOCATION, INTERRUPTION, CHALLENGE, LIMIT, UNKNOWN, DEAUTHORIZED, BROKEN = (
+    body_of("meeting.rtms_stopped", {"rtms_stream_id": STREAM_ID, "stop_reason": 6}),
+    body_of("meeting.rtms_stopped", {"rtms_stream_id": STREAM_ID, "stop_reason": 8}),
+    body_of("meeting.rtms_interrupted", {"rtms_stream_id": STREAM_ID}),
+    body_of("endpoint.url_validation", {"plainToken": PLAIN_TOKEN}),
+    body_of("rtms.concurrency_limited", {"concurrency_number": 3}),
+    body_of("meeting.started", {}),
+    body_of("app_deauthorized", {}),
+    body_of("meeting.rtms_stopped", {}),
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "statuses"),
+    [
+        #                         -301  -300    0   300  301  5400 5401
+        pytest.param(START, [401, 200, 200, 200, 401, 401, 401], id="start"),
+        pytest.param(STOP, [401, 200, 200, 200, 200, 200, 401], id="stop"),
+        pytest.param(REVOCATION, [401, 200, 200, 200, 200, 200, 401], id="revocation"),
+        pytest.param(INTERRUPTION, [401, 200, 200, 200, 401, 401, 401], id="interruption"),
+        pytest.param(CHALLENGE, [401, 200, 200, 200, 401, 401, 401], id="challenge"),
+        pytest.param(LIMIT, [401, 200, 200, 200, 401, 401, 401], id="limit"),
+        pytest.param(UNKNOWN, [401, 200, 200, 200, 401, 401, 401], id="unknown event"),
+        pytest.param(DEAUTHORIZED, [401, 200, 200, 200, 200, 200, 401], id="deauthorization"),
+        pytest.param(BROKEN, [401, 200, 200, 200, 401, 401, 401], id="unusable stop"),
+        pytest.param(b"hello", [401, 400, 400, 400, 400, 400, 401], id="not JSON"),
+    ],
+)
+async def test_how_old_a_delivery_may_be(body, statuses):
+    ages_s = (-301, -300, 0, 300, 301, 5400, 5401)
+    async with receiving() as zoom:
+        answers = [
+            await zoom.posts(body, headers_for(body, timestamp=str(int(NOW_S) - age_s))) for age_s in ages_s
+        ]
+    assert [status for status, _ in answers] == statuses
+    if statuses.count(200) > 3:
+        assert zoom.statistics.accepted + zoom.statistics.ignored == statuses.count(200)
+
+
+@pytest.mark.parametrize("age_s", [0, 3600])
+async def test_a_late_stop_must_be_signed_as_always(age_s):
+    headers = headers_for(STOP, "nobody's", str(int(NOW_S) - age_s))
+    async with receiving() as zoom:
+        assert (await zoom.posts(STOP, headers))[0] == 401
+    assert zoom.accepted == []
+
+
+async def test_a_replayed_stop_is_known_by_the_journal():
+    journal = MemoryJournal(lambda: NOW_S)
+    acted_on = []
+
+    async def accept(signal):
+        if await journal.append(signal):
+            acted_on.append(signal)
+
+    async with receiving(accept) as zoom:
+        for age_s in (0, 0, 3600):
+            headers = headers_for(STOP, timestamp=str(int(NOW_S) - age_s))
+            assert (await zoom.posts(STOP, headers))[0] == 200
+    assert [type(signal) for signal in acted_on] == [StreamStopped]
+
+
 # --- when the engine itself is in trouble ---
+
+
+async def test_a_journal_that_cannot_write_is_a_503():
+    async def fail(signal):
+        raise JournalError("/state/journal.sqlite3", "disk is full")
+
+    with structlog.testing.capture_logs() as lines:
+        async with receiving(fail) as zoom:
+            assert await zoom.posts(BODY) == (503, "unavailable")
+    assert zoom.statistics == WebhookStatistics(unavailable=1)
+    [line] = lines
+    assert (line["event"], line["log_level"]) == ("WebhookNotAccepted", "error")
+    assert "disk is full" in line["reason"]
 
 
 async def test_a_failing_engine_is_a_500_and_a_traceback():

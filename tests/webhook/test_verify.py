@@ -3,7 +3,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rtms_engine.errors import WebhookRejected
-from rtms_engine.webhook.verify import signing_app, verify
+from rtms_engine.webhook.verify import LATE_S, signing_app, verify
 from tests.webhook.vectors import BODY, NOW_S, SECRET_TOKEN, SIGNATURE, TIMESTAMP, headers_for
 
 
@@ -59,6 +59,30 @@ def test_the_tolerance_can_be_chosen():
         verify([SECRET_TOKEN], TIMESTAMP, SIGNATURE, BODY, NOW_S + 11, tolerance_s=10)
 
 
+@pytest.mark.parametrize("age_s", [-300, 301, 5400])
+def test_it_may_be_older_than_it_may_be_ahead(age_s):
+    assert verify([SECRET_TOKEN], TIMESTAMP, SIGNATURE, BODY, NOW_S + age_s, oldest_s=LATE_S)
+
+
+@pytest.mark.parametrize("age_s", [-301, 5401])
+def test_but_not_any_older_or_further_ahead(age_s):
+    with pytest.raises(WebhookRejected, match="timestamp"):
+        verify([SECRET_TOKEN], TIMESTAMP, SIGNATURE, BODY, NOW_S + age_s, oldest_s=LATE_S)
+
+
+@pytest.mark.parametrize(
+    ("age_s", "is_late"), [(-300, False), (0, False), (300, False), (301, True), (5400, True)]
+)
+def test_whether_it_is_late(age_s, is_late):
+    signed = signing_app({"mine": [SECRET_TOKEN]}, TIMESTAMP, SIGNATURE, BODY, NOW_S + age_s)
+    assert signed == ("mine", SECRET_TOKEN, is_late)
+
+
+def test_late_ends_after_zooms_last_retry():
+    """5, 20 and 60 minutes after one another (V1.md §1.5)."""
+    assert LATE_S > (5 + 20 + 60) * 60
+
+
 def test_either_secret_is_good_while_they_rotate():
     assert verify(["next", SECRET_TOKEN], TIMESTAMP, SIGNATURE, BODY, NOW_S) == SECRET_TOKEN
     assert verify([SECRET_TOKEN, "next"], TIMESTAMP, SIGNATURE, BODY, NOW_S) == SECRET_TOKEN
@@ -71,7 +95,7 @@ def test_the_app_whose_token_signed_owns_the_delivery(secret_token, app):
     apps = {"sales": ["of-sales"], "support": ["of-support", "of-support-2"]}
     headers = headers_for(BODY, secret_token)
     found = signing_app(apps, TIMESTAMP, headers["x-zm-signature"], BODY, NOW_S)
-    assert found == (app, secret_token)
+    assert found == (app, secret_token, False)
 
 
 def test_no_apps_own_nothing():
