@@ -3,10 +3,13 @@ import pytest
 from rtms_engine.config import (
     AppConfig,
     Config,
+    LimitsConfig,
     RtmsConfig,
     Secret,
     ServerConfig,
     SinkConfig,
+    StateConfig,
+    ZoomConfig,
     load,
     load_config,
 )
@@ -79,6 +82,10 @@ def test_everything_said(loaded):
         host = "127.0.0.1"
         port = 9000
         path = "/zoom"
+        drain_timeout_s = 60
+        [zoom]
+        api_url = "https://api.zoomgov.com/v2"
+        oauth_url = "http://127.0.0.1:8080/oauth/token"
         [rtms]
         mode = "unified"
         allowed_hosts = ["localhost"]
@@ -94,11 +101,21 @@ def test_everything_said(loaded):
         [media.transcript]
         language = "de"
         [media.chat]
+        [state]
+        directory = ""
+        [limits]
+        max_streams = 5
+        one_stream_per_meeting = "host"
+        min_free_disk_mb = 0
+        max_memory_mb = 4000
         [log]
         level = "debug"
         """
     ).config
-    assert config.server == ServerConfig("127.0.0.1", 9000, "/zoom")
+    assert config.server == ServerConfig("127.0.0.1", 9000, "/zoom", 60.0)
+    assert config.zoom == ZoomConfig("https://api.zoomgov.com/v2", "http://127.0.0.1:8080/oauth/token")
+    assert config.state == StateConfig("")
+    assert config.limits == LimitsConfig(5, "host", 0, 4000)
     assert config.rtms == RtmsConfig("unified", ("localhost",), None, True, False)
     assert config.media.audio == AudioParams("opus", 48000, 2, 20)
     assert config.media.video == VideoParams(mode="single_participant")
@@ -179,7 +196,8 @@ def test_environment_variables(loaded, name, text, key, value):
 
 def test_settings_come_in_the_order_of_the_example(loaded):
     tops = [key.partition(".")[0] for key in loaded().settings]
-    assert list(dict.fromkeys(tops)) == ["server", "apps", "rtms", "media", "sinks", "state", "limits", "log"]
+    sections = ["server", "apps", "zoom", "rtms", "media", "sinks", "state", "limits", "log"]
+    assert list(dict.fromkeys(tops)) == sections
 
 
 def test_load_config_is_the_config_alone(written):
@@ -306,6 +324,96 @@ def test_two_apps_need_names_and_tokens_of_their_own(problems):
     ]
 
 
+API = """
+account_id = "account"
+api_client_id = "api-id"
+api_client_secret = "hunter2"
+"""
+
+
+def api_of(app):
+    return (app.account_id, app.api_client_id, app.api_client_secret and app.api_client_secret.reveal())
+
+
+@pytest.mark.parametrize(
+    ("app", "environ", "expected"),
+    [
+        (APP, {}, (None, None, None)),
+        (APP + API, {}, ("account", "api-id", "hunter2")),
+        (APP + API.replace('account_id = "account"', ""), {}, (None, "api-id", "hunter2")),
+        (APP + API, {"ZOOM_S2S_CLIENT_ID": "env"}, ("account", "env", "hunter2")),
+        (
+            APP,
+            {"ZOOM_ACCOUNT_ID": "a", "ZOOM_S2S_CLIENT_ID": "b", "ZOOM_S2S_CLIENT_SECRET": "c"},
+            ("a", "b", "c"),
+        ),
+    ],
+)
+def test_credentials_of_the_rest_api(loaded, app, environ, expected):
+    result = loaded(base=app + NULL, environ=environ)
+    [app] = result.config.apps
+    assert api_of(app) == expected
+    assert app.has_api is (expected[1] is not None)
+    assert "hunter2" not in f"{app}{result.settings}"
+
+
+def test_credentials_of_the_rest_api_in_files(loaded, tmp_path):
+    for name in ("account_id", "api_client_id", "api_client_secret"):
+        (tmp_path / name).write_text(f"{name}-in-file\n")
+    files = "".join(f'{name}_file = "{tmp_path}/{name}"\n' for name in ("account_id", "api_client_secret"))
+    environ = {"ZOOM_S2S_CLIENT_ID_FILE": str(tmp_path / "api_client_id")}
+    result = loaded(base=APP + files + NULL, environ=environ)
+    assert api_of(result.config.apps[0]) == (
+        "account_id-in-file",
+        "api_client_id-in-file",
+        "api_client_secret-in-file",
+    )
+    source = result.settings["apps.default.api_client_id"].source
+    assert source == "environment variable ZOOM_S2S_CLIENT_ID_FILE"
+
+
+def test_unset_credentials_of_the_rest_api_are_defaults(loaded):
+    assert loaded().settings["apps.default.api_client_secret"] == (None, "default")
+
+
+@pytest.mark.parametrize(
+    ("app", "environ", "expected"),
+    [
+        (
+            APP + 'account_id = "a"',
+            {},
+            [
+                "apps.default.api_client_id: is missing; account_id needs it",
+                "apps.default.api_client_secret: is missing; account_id needs it",
+            ],
+        ),
+        (
+            APP + 'account_id = "a"\napi_client_id = "b"',
+            {},
+            ["apps.default.api_client_secret: is missing; account_id and api_client_id need it"],
+        ),
+        (
+            APP + 'api_client_secret = "a"',
+            {},
+            ["apps.default.api_client_id: is missing; api_client_secret needs it"],
+        ),
+        (
+            APP + API + 'api_client_id_file = "/x"',
+            {},
+            ["apps.default.api_client_id: give it or its _file, not both"],
+        ),
+        (
+            APP + API.replace('"hunter2"', '["hunter2", "hunter3"]'),
+            {},
+            ["apps.default.api_client_secret: must be a text without spaces"],
+        ),
+        ("", {"ZOOM_ACCOUNT_ID": "a"}, [NO_APP]),
+    ],
+)
+def test_problems_with_credentials_of_the_rest_api(problems, app, environ, expected):
+    assert problems(base=app + NULL, environ=environ) == expected
+
+
 # --- all that can be wrong ---
 
 
@@ -321,6 +429,18 @@ def test_two_apps_need_names_and_tokens_of_their_own(problems):
         ("[media.vidoe]", "media.vidoe: is not known; did you mean 'video'?"),
         ("[[log]]", "log: must be written as [log]"),
         ("[media]\naudio = 5", "media.audio: must be written as [media.audio]"),
+        (
+            '[zoom]\napi_url = "http://api.zoom.us/v2"',
+            "zoom.api_url: must be an https:// URL (http:// only to this machine)",
+        ),
+        (
+            '[zoom]\noauth_url = "https://me@zoom.us"',
+            "zoom.oauth_url: must be an https:// URL (http:// only to this machine)",
+        ),
+        (
+            '[limits]\none_stream_per_meeting = "one"',
+            "limits.one_stream_per_meeting: must be one of all, first, host",
+        ),
         ('[rtms]\nmode = "both"', "rtms.mode: must be one of split, unified"),
         (
             '[rtms]\nallowed_hosts = ["*"]',

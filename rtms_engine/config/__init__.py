@@ -26,6 +26,7 @@ from .values import (
     Secret,
     ServerConfig,
     StateConfig,
+    ZoomConfig,
 )
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "Setting",
     "SinkConfig",
     "StateConfig",
+    "ZoomConfig",
     "load",
     "load_config",
 ]

@@ -5,14 +5,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .environment import CREDENTIALS
+from .environment import API_CREDENTIALS, CREDENTIALS
 from .report import Report, Setting
 from .values import AppConfig
 
-KEYS = ("name", *CREDENTIALS, *(f"{field}_file" for field in CREDENTIALS))
+_FIELDS = CREDENTIALS | API_CREDENTIALS
+
+KEYS = ("name", *_FIELDS, *(f"{field}_file" for field in _FIELDS))
 """The keys of ``[[apps]]``. A ``…_file`` is the path of a file that holds the value."""
 
-_MOST = {"client_id": 1, "client_secret": 1, "secret_token": 2}
+_MOST = {**dict.fromkeys(_FIELDS, 1), "secret_token": 2}
+_API_PAIR = ("api_client_id", "api_client_secret")
 _WORD = re.compile(r"[!-~]+")
 _ALLOWED = {
     1: "must be a text without spaces",
@@ -34,7 +37,7 @@ def read_apps(
         unused = ", ".join(setting.source for setting in credentials.values())
         report.notes.append(f"not used, since {report.file} has several apps: {unused}")
         credentials = {}
-    if not tables and not credentials:
+    if not tables and not {key.removesuffix("_file") for key in credentials} & CREDENTIALS.keys():
         names = ", ".join(names[0] for names in CREDENTIALS.values())
         report.problem("apps", f"there is none; add [[apps]], or set {names}")
         return ()
@@ -48,15 +51,25 @@ def _app(table: Mapping[str, Any], credentials: Mapping[str, Setting], report: R
     name = str(table.get("name") or "default")
     prefix = f"apps.{name}."
     report.refuse_unknown(prefix, table, KEYS)
-    overridden = {field for field in CREDENTIALS if {field, f"{field}_file"} & credentials.keys()}
+    overridden = {field for field in _FIELDS if {field, f"{field}_file"} & credentials.keys()}
     said = {
         key: Setting(value, report.file)
         for key, value in table.items()
         if key.removesuffix("_file") not in overridden
     } | dict(credentials)
     texts = {field: _texts(prefix, field, said, report) for field in CREDENTIALS}
-    app = AppConfig.of(texts["client_id"][0], texts["client_secret"][0], *texts["secret_token"], name=name)
-    for field in ("name", *CREDENTIALS):
+    api_texts = {
+        field: _texts(prefix, field, said, report)[0] for field in API_CREDENTIALS if _spelled(field, said)
+    }
+    if api_texts:
+        for field in _API_PAIR:
+            if field not in api_texts:
+                needs = "needs" if len(api_texts) == 1 else "need"
+                report.problem(f"{prefix}{field}", f"is missing; {' and '.join(api_texts)} {needs} it")
+    app = AppConfig.of(
+        texts["client_id"][0], texts["client_secret"][0], *texts["secret_token"], name=name, **api_texts
+    )
+    for field in ("name", *_FIELDS):
         said_key = field if field in said else f"{field}_file"
         report.record(f"{prefix}{field}", getattr(app, field), said, said_key)
     return app
@@ -64,9 +77,9 @@ def _app(table: Mapping[str, Any], credentials: Mapping[str, Setting], report: R
 
 def _texts(prefix: str, field: str, said: Mapping[str, Setting], report: Report) -> Sequence[str]:
     """The values of a credential, one or for a rotation two; an empty one if there is a problem."""
-    spelled = [key for key in (field, f"{field}_file") if key in said]
+    spelled = _spelled(field, said)
     if len(spelled) != 1:
-        names = " or ".join(CREDENTIALS[field])
+        names = " or ".join(_FIELDS[field])
         why = "give it or its _file, not both" if spelled else f"is missing; set it, {field}_file, or {names}"
         report.problem(f"{prefix}{field}", why)
         return [""]
@@ -83,6 +96,10 @@ def _texts(prefix: str, field: str, said: Mapping[str, Setting], report: Report)
         report.problem(f"{prefix}{key}", _ALLOWED[_MOST[field]], setting.source)
         return [""]
     return list(texts)
+
+
+def _spelled(field: str, said: Mapping[str, Setting]) -> list[str]:
+    return [key for key in (field, f"{field}_file") if key in said]
 
 
 def _fits(texts: Any, most: int) -> bool:

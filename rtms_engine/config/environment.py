@@ -16,6 +16,12 @@ CREDENTIALS = {
     "secret_token": ("ZM_RTMS_WEBHOOK_SECRET", "ZOOM_SECRET_TOKEN"),
 }
 """Names of the fields of an app; each also with ``_FILE``."""
+API_CREDENTIALS = {
+    "account_id": ("ZOOM_ACCOUNT_ID",),
+    "api_client_id": ("ZOOM_S2S_CLIENT_ID",),
+    "api_client_secret": ("ZOOM_S2S_CLIENT_SECRET",),
+}
+"""The same for those that nobody needs who does not use Zoom's REST API."""
 
 SDK_NAMES = {
     "ZM_RTMS_PORT": "server.port",
@@ -41,7 +47,7 @@ def settings(environ: Mapping[str, str]) -> dict[str, Setting]:
 def credentials(environ: Mapping[str, str]) -> dict[str, Setting]:
     """The fields of an app that are set, named as in the file (``client_id`` or ``client_id_file``)."""
     found = {}
-    for field, names in CREDENTIALS.items():
+    for field, names in (CREDENTIALS | API_CREDENTIALS).items():
         spellings = {**dict.fromkeys(names, field), **{f"{name}_FILE": f"{field}_file" for name in names}}
         name = next((name for name in spellings if environ.get(name)), None)
         if name is not None:

@@ -36,6 +36,7 @@ from .values import (
     ServerConfig,
     StateConfig,
     VideoSection,
+    ZoomConfig,
 )
 
 _S = TypeVar("_S", bound=msgspec.Struct)
@@ -43,6 +44,7 @@ _Table = Mapping[str, Any]
 
 SECTIONS: dict[str, type[msgspec.Struct]] = {
     "server": ServerConfig,
+    "zoom": ZoomConfig,
     "rtms": RtmsConfig,
     "media.audio": AudioParams,
     "media.video": VideoSection,
@@ -57,7 +59,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
 SINK_KEYS = ("type", "name", "kinds")
 """The keys that every ``[[sinks]]`` may have; the others are its type's own."""
 
-_ORDER = ("server", "apps", "rtms", "media", "sinks", "state", "limits", "log")
+_ORDER = ("server", "apps", "zoom", "rtms", "media", "sinks", "state", "limits", "log")
 _PROBES = ("/healthz", "/readyz")
 _SOON_MS = 20
 _DEFAULT_SINK = {"type": "recording"}
@@ -75,7 +77,7 @@ class Loaded(msgspec.Struct, frozen=True):
 
 
 def load_config(
-    path: Path | None,
+    path: Path | str | None,
     *,
     overrides: Mapping[str, str] | None = None,
     environ: Mapping[str, str] = os.environ,
@@ -94,12 +96,13 @@ def load_config(
 
 
 def load(
-    path: Path | None,
+    path: Path | str | None,
     *,
     overrides: Mapping[str, str] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Loaded:
     """As `load_config`, with the source of every value. Raises ConfigError."""
+    path = Path(path) if path else None
     document = _document(path)
     command_line = {key: Setting(text, "command line") for key, text in (overrides or {}).items()}
     report = Report(str(path or "configuration"))
@@ -142,6 +145,7 @@ def _config(
     config = Config(
         server=section("server", ServerConfig),
         apps=read_apps(document.get("apps", []), credentials, report),
+        zoom=section("zoom", ZoomConfig),
         rtms=section("rtms", RtmsConfig),
         media=_suited(media, report, live=live),
         follow=video.follow,

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from ..model.media import MediaParams, VideoParams
 from ..sinks.registry import SinkConfig
+from ..zoom_api.calls import BASE_URL
 
 FOLLOW_ACTIVE_SPEAKER = "active_speaker"
 
@@ -60,11 +61,50 @@ class AppConfig(msgspec.Struct, frozen=True):
     """Of the webhooks (Feature, Access in Zoom's Marketplace); two while one replaces the other."""
     name: str = "default"
     """What logs and manifests call it."""
+    account_id: str | None = None
+    """Of the account whose Server-to-Server OAuth app may use Zoom's REST API; None with Video SDK."""
+    api_client_id: str | None = None
+    """Of that OAuth app. For Video SDK: the API key."""
+    api_client_secret: Secret | None = None
 
     @classmethod
-    def of(cls, client_id: str, client_secret: str, *secret_tokens: str, name: str = "default") -> Self:
+    def of(
+        cls,
+        client_id: str,
+        client_secret: str,
+        *secret_tokens: str,
+        name: str = "default",
+        account_id: str | None = None,
+        api_client_id: str | None = None,
+        api_client_secret: str | None = None,
+    ) -> Self:
         """An app from plain texts, for programs."""
-        return cls(client_id, Secret(client_secret), tuple(map(Secret, secret_tokens)), name)
+        return cls(
+            client_id,
+            Secret(client_secret),
+            tuple(map(Secret, secret_tokens)),
+            name,
+            account_id,
+            api_client_id,
+            Secret(api_client_secret) if api_client_secret else None,
+        )
+
+    @property
+    def has_api(self) -> bool:
+        """Whether it has credentials of Zoom's REST API."""
+        return self.api_client_id is not None
+
+
+_BaseUrl = Annotated[
+    str, Meta(pattern=BASE_URL, description="an https:// URL (http:// only to this machine)")
+]
+
+
+class ZoomConfig(_Section, frozen=True):
+    """``[zoom]``: Zoom's REST API, which starts streams again."""
+
+    api_url: _BaseUrl = "https://api.zoom.us/v2"
+    oauth_url: _BaseUrl = "https://zoom.us/oauth/token"
 
 
 _HOST = r"^(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\Z"
@@ -134,6 +174,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     apps: Sequence[AppConfig]
     server: ServerConfig = ServerConfig()
+    zoom: ZoomConfig = ZoomConfig()
     rtms: RtmsConfig = RtmsConfig()
     media: MediaParams = MediaParams()
     follow: str = FOLLOW_ACTIVE_SPEAKER

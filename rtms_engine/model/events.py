@@ -143,7 +143,8 @@ class ConnectionRestored(_Event, frozen=True):
 
 class GapNoted(_Event, frozen=True):
     """Zoom sent nothing of this kind from ``start_ms`` to ``end_ms`` (Unix milliseconds, Zoom's clock)
-    because of ``cause``. Silence alone is no gap."""
+    because of ``cause``. Silence alone is no gap.
+    """
 
     kind: MediaKind
     start_ms: int

@@ -221,9 +221,16 @@ class StatusCode(OpenIntEnum):
         """The status that is meant when ``reason`` names another one than ``number``.
 
         There are two incompatible tables in the field; where the text names a status of the current
-        one, the text is believed (V1.md §9.4, "Never interpret by number alone").
+        one, alone or in a sentence, the text is believed (V1.md §9.4, "Never interpret by number
+        alone"; §3.4).
         """
-        return cls.named(reason.strip().rstrip(".")) or cls(number)
+        said = _words(reason)
+        names = [name for name in cls.__members__ if "_" in name and _words(name) in said]
+        return cls[max(names, key=len)] if names else cls(number)
+
+
+def _words(text: str) -> str:
+    return f" {' '.join(''.join(c if c.isalnum() else ' ' for c in text.upper()).split())} "
 
 
 _REACTIONS: dict[int, Reaction] = {
@@ -300,6 +307,41 @@ class StopReason(OpenIntEnum):
 
 
 _RESTARTABLE = frozenset([*range(10, 20), 24])
+
+
+class RestCode(OpenIntEnum):
+    """What Zoom's REST API answers: HTTP statuses, and codes in the body (V1.md §1.11). The names are ours."""
+
+    UNREACHABLE = 0
+    INVALID_ACCESS_TOKEN = 124
+    INVALID_REQUEST = 300
+    BAD_REQUEST = 400
+    UNAUTHORIZED = 401
+    FORBIDDEN = 403
+    NOT_FOUND = 404
+    TOO_MANY_REQUESTS = 429
+    INTERNAL_ERROR = 500
+    BAD_GATEWAY = 502
+    UNAVAILABLE = 503
+    GATEWAY_TIMEOUT = 504
+    USER_NOT_ALLOWED = 2308
+    OPERATION_FAILED = 2310
+    TRY_AGAIN = 3000
+    NO_SUCH_MEETING = 3001
+    MISSING_SCOPE = 4711
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the same call may succeed in a moment."""
+        return int(self) in _RETRYABLE
+
+    @classmethod
+    def said(cls, status: int, code: int) -> Self:
+        """The one of an HTTP status and the body's code, 0 if it has none, that says more."""
+        return cls(code) if code and cls(code).is_known else cls(status)
+
+
+_RETRYABLE = frozenset([0, 429, *range(500, 600), 3000])
 
 
 class Explanation(NamedTuple):
@@ -500,11 +542,65 @@ _MESSAGE: dict[int, tuple[str, str]] = {
     29: ("Zoom to engine, signaling: whether that camera is sent.", _NOTHING),
 }
 
+_API_CREDENTIALS = (
+    "Check that account_id, api_client_id and api_client_secret of [[apps]] belong to one activated "
+    "Server-to-Server OAuth app (Video SDK: the API key and API secret, no account_id), and that this "
+    "machine's clock is right."
+)
+_NO_MEETING = (
+    "No such meeting runs now. A stream can only be started while its meeting runs.",
+    "Check the id: the number of the meeting or its UUID; for Video SDK the session's id.",
+)
+_THEIRS = "If it lasts, see Zoom's status page."
+
+_REST: dict[int, tuple[str, str]] = {
+    0: (
+        "It could not be reached or did not answer in time, or something else answered in its place.",
+        "Check name resolution, proxies and the network from the engine to [zoom] api_url and oauth_url.",
+    ),
+    124: ("The access token is not valid, or no longer.", _API_CREDENTIALS),
+    300: ("Zoom cannot use a parameter of the request.", "Check the meeting's id and the user's."),
+    400: (
+        "Zoom cannot use the request. From oauth_url: the credentials are wrong.",
+        f"Check the meeting's id and the user's. {_API_CREDENTIALS}",
+    ),
+    401: ("Zoom does not accept the credentials of its REST API.", _API_CREDENTIALS),
+    403: (
+        "The app may not do this in this account or meeting.",
+        "Turn on RTMS for the app and sharing of meeting content with apps in the account.",
+    ),
+    404: _NO_MEETING,
+    429: ("More calls than Zoom allows the account, per second or per day.", "Start fewer streams at once."),
+    500: ("Zoom's server failed inside.", _THEIRS),
+    502: ("Zoom's server failed behind its gateway.", _THEIRS),
+    503: ("Zoom's server is overloaded or under maintenance.", _THEIRS),
+    504: ("Zoom's server did not answer its gateway in time.", _THEIRS),
+    2308: (
+        "The user may not stream this meeting. Without a participant_user_id it is the one who owns the "
+        "credentials, who need not be in the meeting.",
+        "Name the host or another participant who has the app (--user), and see that the account lets "
+        "them share meeting content with it.",
+    ),
+    2310: (
+        "Zoom could not perform the operation; typical: the account is a basic one or has no Zoom "
+        "Developer Pack, or RTMS is not turned on for the app.",
+        "After buying the Developer Pack wait a minute or two; else ask Zoom to turn RTMS on for the app.",
+    ),
+    3000: ("Zoom could not do it at this moment.", _THEIRS),
+    3001: _NO_MEETING,
+    4711: (
+        "The credentials of the REST API lack a scope.",
+        "Add the scope meeting:update:participant_rtms_app_status (or its :admin twin) to the "
+        "Server-to-Server OAuth app and activate it again.",
+    ),
+}
+
 _TABLES: dict[str, tuple[type[OpenIntEnum], dict[int, tuple[str, str]]]] = {
     "status": (StatusCode, _STATUS),
     "stop": (StopReason, _STOP),
     "event": (EventType, _EVENT),
     "message": (MessageType, _MESSAGE),
+    "rest": (RestCode, _REST),
 }
 
 EXPLAINABLE = tuple(_TABLES)
@@ -536,6 +632,8 @@ def explain(table: str, number: int) -> Explanation:
             remedy = f"{remedy} By itself, {code.reaction.value}." if number else remedy
         case StopReason():
             remedy = f"{remedy} Class: {code.outcome.value}."
+        case RestCode() if code.is_retryable:
+            remedy = f"{remedy} By itself, the engine tries again a few times."
         case _:
             pass
     return Explanation(code.name, cause, remedy)

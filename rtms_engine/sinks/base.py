@@ -85,6 +85,10 @@ class NoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The config type of a sink that has nothing to choose."""
 
 
+def _nowhere(_config: Any) -> str:
+    return ""
+
+
 class SinkSpec(msgspec.Struct, frozen=True):
     """What the engine must know of a kind of sink."""
 
@@ -97,5 +101,7 @@ class SinkSpec(msgspec.Struct, frozen=True):
     kinds: frozenset[MediaKind] = ALL_KINDS
     """The kinds it wants unless ``kinds`` in the configuration says otherwise. The engine asks Zoom
     for the union over all sinks; a transcript makes Zoom bill the whole session as transcription."""
+    directory: Callable[[Any], str] = _nowhere
+    """Where it writes, of a ``config_type`` value, so that the engine can look at the disk."""
     live: bool = False
     """Wants sound as soon as possible: audio is asked for in steps of 20 ms (else 100 ms)."""

@@ -96,4 +96,4 @@ def _ending(ending: Ending) -> dict[str, Any]:
 
 _encoder = msgspec.json.Encoder()
 
-SPEC = SinkSpec("jsonl", JsonlSink, JsonlConfig)
+SPEC = SinkSpec("jsonl", JsonlSink, JsonlConfig, directory=lambda config: config.path)

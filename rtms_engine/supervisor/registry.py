@@ -47,8 +47,8 @@ class StreamBook:
         match signal:
             case StreamStarted():
                 return self._started(signal)
-            case StreamInterrupted(stream_id=stream_id):
-                return Verdict.INTERRUPT if self._is_live(stream_id) else Verdict.UNKNOWN_STREAM
+            case StreamInterrupted():
+                return self._interrupted(signal)
             case StreamStopped():
                 return self._stopped(signal)
 
@@ -66,6 +66,13 @@ class StreamBook:
             return Verdict.STALE
         entry.event_ts_ms = signal.event_ts_ms
         return Verdict.FAILOVER
+
+    def _interrupted(self, signal: StreamInterrupted) -> Verdict:
+        entry = self._entries.get(signal.stream_id)
+        if entry is None or not entry.live:
+            return Verdict.UNKNOWN_STREAM
+        # One from before the failover speaks of the old servers.
+        return Verdict.INTERRUPT if signal.event_ts_ms >= entry.event_ts_ms else Verdict.STALE
 
     def _stopped(self, signal: StreamStopped) -> Verdict:
         was_live = self._is_live(signal.stream_id)

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import structlog
 
@@ -43,28 +43,38 @@ class Worker(Protocol):
     def statistics(self) -> Any:
         """The stream as it stands, a frozen value."""
 
-    async def run(self) -> None:
-        """Run to the end."""
+    async def run(self) -> bool:
+        """Run to the end. Returns whether the stream is over at Zoom; False if we let go of it."""
 
 
-class Supervisor:
+W = TypeVar("W", bound=Worker)
+
+Ended = Callable[[StreamId, Any], Coroutine[Any, Any, None]]
+"""Told of a stream that is over at Zoom, with its last statistics (None: it was never joined)."""
+
+
+class Supervisor(Generic[W]):
     """Owns the workers; ``async with`` it, and hand it the signals of the webhooks.
 
     Leaving the block lets go of every stream (`release`) and waits until all have finished.
     """
 
-    def __init__(self, make_worker: Callable[[StreamStarted], Worker]) -> None:
+    def __init__(self, make_worker: Callable[[StreamStarted, bool], W], ended: Ended) -> None:
         """
         Args:
-            make_worker: builds the worker for a start. Raises RtmsError if the stream must not be
-                joined; the start is then reported and forgotten.
+            make_worker: builds the worker for a start; the flag says that an earlier engine had the
+                stream. Raises RtmsError if it must not be joined; that is then reported.
+            ended: told when a stream is over. Of a stream that we let go of it is not told: another
+                engine, or this one after a restart, may take it up again.
         """
         self._make_worker = make_worker
+        self._ended = ended
         self._book = StreamBook()
-        self._workers: dict[StreamId, Worker] = {}
+        self._workers: dict[StreamId, W] = {}
         self._recent: deque[Any] = deque(maxlen=RECENT)
         self._verdicts: Counter[str] = Counter()
         self._tasks = asyncio.TaskGroup()
+        self._running: set[asyncio.Task[None]] = set()
         self._accepts = False
 
     async def __aenter__(self) -> Self:
@@ -78,14 +88,29 @@ class Supervisor:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._accepts = False
-        for worker in self._workers.values():
-            worker.release()
+        self.release()
         # Not told of `exc`, the group waits for the workers to finish, and `exc` stays what it is.
         await self._tasks.__aexit__(None, None, None)
 
+    def release(self) -> None:
+        """Let go of every stream, and take no more."""
+        self._accepts = False
+        for worker in self._workers.values():
+            worker.release()
+
+    async def drain(self) -> None:
+        """Take no more streams, and wait until those that run are over. Cancelling it is safe."""
+        self._accepts = False
+        while self._running:
+            await asyncio.wait(self._running)
+
     @property
-    def workers(self) -> Mapping[StreamId, Worker]:
+    def accepts(self) -> bool:
+        """Whether new streams are taken."""
+        return self._accepts
+
+    @property
+    def workers(self) -> Mapping[StreamId, W]:
         """The live streams."""
         return self._workers
 
@@ -98,11 +123,15 @@ class Supervisor:
         """Signals by what was decided about them."""
         return dict(self._verdicts)
 
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Do something that nobody waits for; leaving the supervisor does."""
+        self._tasks.create_task(work, name=name)
+
     async def accept(self, signal: StreamSignal | AccountSignal) -> None:
-        """Act on what a webhook says. Returns at once."""
+        """Act on what a webhook says. Nothing in it waits, so cancelling it cannot cut it in two."""
         match signal:
             case StreamStarted() | StreamInterrupted() | StreamStopped():
-                self._accept_stream_signal(signal)
+                await self._accept_stream_signal(signal)
             case ConcurrencyNearLimit():
                 _log.warning("ConcurrencyNeared", app=signal.app, number=signal.number, limit=signal.limit)
             case ConcurrencyLimited():
@@ -112,16 +141,14 @@ class Supervisor:
             case StartFailed():
                 _log.error("StartFailed", app=signal.app, reason=signal.reason)
 
-    def _accept_stream_signal(self, signal: StreamSignal) -> None:
+    async def _accept_stream_signal(self, signal: StreamSignal) -> None:
         verdict = self._book.judge(signal)
         self._verdicts[verdict.name.lower()] += 1
-        log = _log.bind(
-            stream_id=signal.stream_id, meeting=signal.entity_id, product=signal.product.name, app=signal.app
-        )
+        log = _bound(signal)
         match verdict:
             case Verdict.START:
                 assert isinstance(signal, StreamStarted)  # noqa: S101 - judge says START to nothing else
-                self._start(signal, log)
+                await self._start(signal, log)
             case Verdict.FAILOVER | Verdict.INTERRUPT | Verdict.STOP:
                 log.info("StreamSignalled", meaning=verdict.value)
                 if worker := self._workers.get(signal.stream_id):
@@ -131,27 +158,60 @@ class Supervisor:
             case Verdict.UNKNOWN_STREAM:
                 log.warning("WebhookIgnored", reason=verdict.value, event_name=type(signal).__name__)
 
-    def _start(self, signal: StreamStarted, log: structlog.typing.FilteringBoundLogger) -> None:
+    async def take_up(self, start: StreamStarted, stop: StreamStopped | None) -> None:
+        """Continue a stream that an earlier engine had; ``stop`` ended it meanwhile."""
+        self._book.judge(start)
+        await self._start(start, _bound(start), resumed=True)
+        worker = self._workers.get(start.stream_id)
+        if worker is not None and stop is not None:
+            worker.hear(stop)
+
+    async def _start(
+        self, signal: StreamStarted, log: structlog.typing.FilteringBoundLogger, *, resumed: bool = False
+    ) -> None:
         if not self._accepts:
             log.warning("StreamRefused", reason="the engine is shutting down")
             return
+        if signal.stream_id in self._workers:
+            log.warning("StreamRefused", reason="the stream was stopped, and its sinks are still finishing")
+            return
         try:
-            worker = self._make_worker(signal)
+            worker = self._make_worker(signal, resumed)
         except RtmsError as error:
             self._book.ended(signal.stream_id)
             self._verdicts["refused"] += 1
             log.error("StreamRefused", reason=str(error))
+            self.spawn(self._ended(signal.stream_id, None), f"refused:{signal.stream_id}")
             return
-        log.info("StreamStarted")
+        log.info("StreamResumed" if resumed else "StreamStarted")
         self._workers[signal.stream_id] = worker
-        self._tasks.create_task(self._run(signal.stream_id, worker), name=f"stream:{signal.stream_id}")
+        name = f"stream:{signal.stream_id}"
+        task = self._tasks.create_task(self._run(signal.stream_id, worker), name=name)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
 
-    async def _run(self, stream_id: StreamId, worker: Worker) -> None:
+    async def _run(self, stream_id: StreamId, worker: W) -> None:
+        is_over = True
         try:
-            await worker.run()
+            is_over = await worker.run()
         except Exception:  # noqa: BLE001 - a wall: one stream's defect is not another's
             _log.exception("StreamFailed", stream_id=stream_id, reason="defect in the engine")
         finally:
             self._book.ended(stream_id)
             del self._workers[stream_id]
             self._recent.append(worker.statistics())
+        if is_over:
+            await self._note_end(stream_id, worker)
+
+    async def _note_end(self, stream_id: StreamId, worker: W) -> None:
+        try:
+            await self._ended(stream_id, worker.statistics())
+        except Exception:  # noqa: BLE001 - the same wall
+            _log.exception("StreamFailed", stream_id=stream_id, reason="its end could not be noted")
+
+
+def _bound(signal: StreamSignal) -> structlog.typing.FilteringBoundLogger:
+    bound: structlog.typing.FilteringBoundLogger = _log.bind(
+        stream_id=signal.stream_id, meeting=signal.entity_id, product=signal.product.name, app=signal.app
+    )
+    return bound
