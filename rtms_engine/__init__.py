@@ -35,6 +35,7 @@ from .config import (
     Secret,
     ServerConfig,
     StateConfig,
+    ZoomConfig,
     load_config,
 )
 from .engine import Engine
@@ -48,6 +49,7 @@ from .errors import (
     SinkError,
     WebhookRejected,
     WireError,
+    ZoomApiError,
 )
 from .model.events import StreamEvent
 from .model.frames import (
@@ -115,5 +117,7 @@ __all__ = [
     "VideoParams",
     "WebhookRejected",
     "WireError",
+    "ZoomApiError",
+    "ZoomConfig",
     "load_config",
 ]

@@ -12,38 +12,55 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import structlog
 from aiohttp import web
 
-from .config import AppConfig, Config
-from .errors import ConfigError
+from .config import Config
+from .coordination.base import Journal
+from .coordination.lock import DirectoryLock
+from .coordination.memory import MemoryJournal
+from .coordination.sqlite import SqliteJournal
+from .errors import ConfigError, RtmsError, StreamRefused
 from .model.ids import StreamId
 from .model.media import MediaKind
-from .model.signals import StreamStarted
-from .protocol.identity import StreamIdentity
-from .sinks import registry
+from .model.reasons import Outcome, StopReason
+from .model.signals import (
+    AccountSignal,
+    StreamInterrupted,
+    StreamSignal,
+    StreamStarted,
+    StreamStopped,
+)
 from .sinks.base import SinkSpec, StreamInfo
 from .sinks.callback import Callback, CallbackSink
 from .sinks.feed import Feed, FeedSink
 from .sinks.registry import ReadySink
-from .stream.sink_runner import QueueLimits, SinkRunner
-from .stream.worker import Environment, StreamSettings, StreamStatistics, StreamWorker
+from .stream.worker import StreamStatistics, StreamWorker
+from .stream_factory import StreamFactory
+from .supervisor.admission import admit
+from .supervisor.resources import look
+from .supervisor.restart import RestartPolicy
 from .supervisor.supervisor import Supervisor
-from .transport.endpoint import EndpointPolicy
-from .transport.tls import client_context
-from .transport.websocket import WebSocketConnector
 from .webhook.receiver import WebhookReceiver, WebhookStatistics
-from .wire.signature import handshake_signature
+from .zoom_api.client import ZoomApi
 
 _log = structlog.get_logger()
 
-_LIVE = QueueLimits(linger_s=0.0)
-_GATHERED = QueueLimits()
+NOT_RELOADABLE = (
+    "server.host",
+    "server.port",
+    "server.path",
+    "state.directory",
+    "zoom.api_url",
+    "zoom.oauth_url",
+)
+"""What a running engine cannot change."""
 
 
 def _unix_s() -> float:
@@ -53,8 +70,8 @@ def _unix_s() -> float:
 class Engine:
     """Receives webhooks and streams, and feeds the sinks, while its ``async with`` block runs.
 
-    Leaving the block stops the webhook server, lets go of the streams that still run, and waits for
-    the sinks to finish.
+    Entering takes up the streams that an earlier engine had with the same state directory. Leaving
+    stops the webhook server, lets go of the streams that still run, and waits for the sinks to finish.
     """
 
     def __init__(
@@ -63,6 +80,7 @@ class Engine:
         *,
         callback: Callback | None = None,
         unix_s: Callable[[], float] = _unix_s,
+        random: Callable[[], float] = random.random,
     ) -> None:
         """
         Args:
@@ -70,55 +88,58 @@ class Engine:
             callback: called with every item of every stream, besides the configured sinks; see
                 `rtms_engine.sinks.callback`.
             unix_s: the wall clock, Unix seconds.
+            random: numbers in [0, 1), for the jitter of reconnects.
 
         Raises:
             ConfigError: a sink or the CA file cannot be used.
         """
         self._config = config
-        self._apps = {app.name: app for app in config.apps}
-        self._sinks = _ready(config)
+        self._unix_s = unix_s
+        self._random = random
+        self._factory = StreamFactory(config, self._unix_ms, random)
+        self._own_sinks: list[ReadySink] = []
         if callback is not None:
             spec = SinkSpec("callback", lambda _: CallbackSink(callback), live=True)
-            self._sinks.append(_own(spec))
-        self._unix_s = unix_s
-        self._environment = Environment(
-            WebSocketConnector(client_context(config.rtms.ca_file)),
-            EndpointPolicy(config.rtms.allowed_hosts, config.rtms.allow_insecure_loopback),
-            lambda: int(unix_s() * 1000),
-            random.random,
-        )
-        self._settings = StreamSettings(
-            config.media, config.rtms.mode == "unified", config.follow, config.rtms.buffer_data
-        )
-        self._supervisor = Supervisor(self._make_worker)
+            self._own_sinks.append(_own(spec))
+        self._supervisor: Supervisor[StreamWorker] = Supervisor(self._make_worker, self._stream_ended)
+        self._secret_tokens = _secret_tokens(config)
         self._receiver = WebhookReceiver(
-            {app.name: [token.reveal() for token in app.secret_token] for app in config.apps},
-            self._supervisor.accept,
+            self._secret_tokens,
+            self._accept,
             path=config.server.path,
             unix_s=unix_s,
+            why_not_ready=lambda: None if self._supervisor.accepts else "shutting down",
         )
+        self._zoom_api = ZoomApi(
+            api_url=config.zoom.api_url,
+            oauth_url=config.zoom.oauth_url,
+            unix_s=unix_s,
+            random=random,
+        )
+        self._restarts = RestartPolicy()
+        self._journal: Journal = MemoryJournal(unix_s)
         self._running = AsyncExitStack()
         self._port = config.server.port
 
     async def __aenter__(self) -> Self:
-        """Listen for webhooks. Raises ConfigError if the address cannot be used."""
+        """Listen for webhooks.
+
+        Raises:
+            ConfigError: the address cannot be used, or another engine has the state directory.
+        """
         async with AsyncExitStack() as stack:
+            if self._config.state.directory:
+                directory = Path(self._config.state.directory)
+                stack.enter_context(DirectoryLock(directory))
+                self._journal = await SqliteJournal.open(directory, self._unix_s)
+            stack.push_async_callback(self._journal.close)
+            await stack.enter_async_context(self._zoom_api)
             await stack.enter_async_context(self._supervisor)
-            runner = web.AppRunner(
-                self._receiver.application(), auto_decompress=False, access_log=None, shutdown_timeout=3.0
-            )
-            await runner.setup()
-            stack.push_async_callback(runner.cleanup)
-            server = self._config.server
-            try:
-                await web.TCPSite(runner, server.host, server.port).start()
-            except OSError as error:
-                raise ConfigError(
-                    [f"server: cannot listen on {server.host}:{server.port}: {os.strerror(error.errno or 0)}"]
-                ) from error
-            self._port = runner.addresses[0][1]
+            for stream in await self._journal.unfinished():
+                await self._supervisor.take_up(stream.start, stream.stop)
+            await self._listen(stack)
             self._running = stack.pop_all()
-        _log.info("EngineStarted", webhook=self.webhook_url, apps=list(self._apps))
+        _log.info("EngineStarted", webhook=self.webhook_url, apps=list(self._secret_tokens))
         return self
 
     async def __aexit__(
@@ -130,8 +151,24 @@ class Engine:
         await self._running.__aexit__(None, None, None)
         _log.info("EngineStopped")
 
+    async def _listen(self, stack: AsyncExitStack) -> None:
+        runner = web.AppRunner(
+            self._receiver.application(), auto_decompress=False, access_log=None, shutdown_timeout=3.0
+        )
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        server = self._config.server
+        try:
+            await web.TCPSite(runner, server.host, server.port).start()
+        except OSError as error:
+            why = os.strerror(error.errno or 0)
+            raise ConfigError([f"server: cannot listen on {server.host}:{server.port}: {why}"]) from error
+        self._port = runner.addresses[0][1]
+
     def __repr__(self) -> str:
         return f"<Engine {self.webhook_url} streams={len(self._supervisor.workers)}>"
+
+    # --- its face ---
 
     @property
     def webhook_url(self) -> str:
@@ -150,12 +187,12 @@ class Engine:
         feeds: asyncio.Queue[Feed] = asyncio.Queue()
         spec = SinkSpec("feed", lambda _: FeedSink(feeds.put_nowait), kinds=frozenset(kinds), live=True)
         mine = _own(spec)
-        self._sinks.append(mine)
+        self._own_sinks.append(mine)
         try:
             while True:
                 yield await feeds.get()
         finally:
-            self._sinks.remove(mine)
+            self._own_sinks.remove(mine)
 
     def live_streams(self) -> dict[StreamId, StreamStatistics]:
         """The streams that run now."""
@@ -173,52 +210,115 @@ class Engine:
         """Ask Zoom to end a stream (STREAM_CLOSE_REQ). Raises KeyError if there is no such stream."""
         self._supervisor.workers[stream_id].request_end()
 
-    def _make_worker(self, start: StreamStarted) -> StreamWorker:
-        self._environment.policy.endpoint(start.server_urls[0])
-        sinks = tuple(self._sinks)
-        info = StreamInfo(
-            stream_id=start.stream_id,
-            app=start.app,
-            product=start.product,
-            entity_id=start.entity_id,
-            started_ms=start.event_ts_ms,
-            media=self._settings.params,
-            kinds=_union(sinks),
-            meeting_id=start.meeting_id,
-            account_id=start.account_id,
-            operator_id=start.operator_id,
-        )
-        worker = StreamWorker(
-            info,
-            _identity(self._apps[start.app], start),
-            self._settings,
-            [_runner(sink) for sink in sinks],
-            self._environment,
-        )
-        worker.hear(start)
-        return worker
+    async def drain(self, *, end_streams: bool = False) -> None:
+        """Take no more streams, and wait until those that run are over.
 
+        After ``server.drain_timeout_s`` the engine lets go of those that still run, so that another one
+        can take them over; with ``end_streams`` it asks Zoom to end them instead.
+        """
+        give_up = self._end_all if end_streams else self.release
+        timer = asyncio.get_running_loop().call_later(self._config.server.drain_timeout_s, give_up)
+        try:
+            await self._supervisor.drain()
+        finally:
+            timer.cancel()
 
-def _ready(config: Config) -> list[ReadySink]:
-    return [registry.build(sink) for sink in config.sinks]
+    def release(self) -> None:
+        """Let go of every stream without ending it at Zoom; take no more."""
+        self._supervisor.release()
+
+    def reload(self, config: Config) -> None:
+        """Use another configuration for what starts from now on.
+
+        What a running engine cannot change (`NOT_RELOADABLE`) is said in the log. Raises ConfigError,
+        and then changes nothing.
+        """
+        self._factory = StreamFactory(config, self._unix_ms, self._random)
+        self._secret_tokens.clear()
+        self._secret_tokens.update(_secret_tokens(config))
+        for key in NOT_RELOADABLE:
+            section, _, name = key.partition(".")
+            if getattr(getattr(config, section), name) != getattr(getattr(self._config, section), name):
+                _log.warning("ReloadLimited", key=key, reason="it needs a restart")
+        self._config = config
+        _log.info("ConfigReloaded", apps=list(self._secret_tokens))
+
+    # --- what happens ---
+
+    async def _accept(self, signal: StreamSignal | AccountSignal) -> None:
+        """Make a webhook durable, then act on it; a repetition is neither."""
+        if isinstance(signal, StreamInterrupted) and signal.server_urls and not self._runs(signal.stream_id):
+            signal = _as_start(signal)
+        if not await self._journal.append(signal):
+            _log.info("WebhookIgnored", reason="the same delivery again")
+            return
+        await self._supervisor.accept(signal)
+        if isinstance(signal, StreamStopped) and not self._runs(signal.stream_id):
+            self._supervisor.spawn(self._erase(signal), f"erase:{signal.stream_id}")
+
+    def _runs(self, stream_id: StreamId) -> bool:
+        return stream_id in self._supervisor.workers
+
+    async def _erase(self, stop: StreamStopped) -> None:
+        """A stream that is over was revoked: its sinks are opened once more, to delete it (V1.md §8.8)."""
+        if StopReason(stop.stop_reason).outcome is Outcome.ERASE:
+            for stream in await self._journal.unfinished():
+                if stream.start.stream_id == stop.stream_id and not self._runs(stop.stream_id):
+                    await self._supervisor.take_up(stream.start, stop)
+
+    def _make_worker(self, start: StreamStarted, resumed: bool) -> StreamWorker:
+        if not resumed:
+            live = [worker.info for worker in self._supervisor.workers.values() if not worker.is_over]
+            resources = look(self._factory.directories)
+            if why := admit(start, live, self._config.limits, resources):
+                raise StreamRefused(why)
+        return self._factory.make(start, self._own_sinks, resumed=resumed)
+
+    async def _stream_ended(self, stream_id: StreamId, statistics: StreamStatistics | None) -> None:
+        await self._journal.stream_ended(stream_id)
+        if statistics is not None and statistics.ending is not None:
+            await self._restart(statistics.info, statistics.ending.stop_reason)
+
+    async def _restart(self, stream: StreamInfo, reason: StopReason) -> None:
+        """A stream that ended for a technical reason is started again at Zoom (V1.md §8.5)."""
+        app = next((app for app in self._config.apps if app.name == stream.app), None)
+        if app is None or not app.has_api or not self._supervisor.accepts:
+            return
+        log = _log.bind(stream_id=stream.stream_id, meeting=stream.entity_id, reason=reason.name)
+        now = asyncio.get_running_loop().time()
+        if not self._restarts.wants_restart(stream.entity_id, reason, now):
+            return
+        try:
+            entity_id = stream.meeting_id or stream.entity_id
+            await self._zoom_api.control(app, stream.product, entity_id, "start")
+        except RtmsError as error:
+            log.error("RestartFailed", why=str(error))
+        else:
+            log.info("RestartRequested")
+
+    def _end_all(self) -> None:
+        for worker in self._supervisor.workers.values():
+            worker.request_end()
+
+    def _unix_ms(self) -> int:
+        return int(self._unix_s() * 1000)
 
 
 def _own(spec: SinkSpec) -> ReadySink:
     return ReadySink(spec.name, spec, spec.kinds, spec.config_type())
 
 
-def _union(sinks: Iterable[ReadySink]) -> frozenset[MediaKind]:
-    """What Zoom is asked for: no kind that no sink wants."""
-    return frozenset(kind for sink in sinks for kind in sink.kinds)
-
-
-def _runner(sink: ReadySink) -> SinkRunner:
-    limits = _LIVE if sink.spec.live else _GATHERED
-    return SinkRunner(sink.name, sink.spec.factory(sink.config), sink.kinds, limits)
-
-
-def _identity(app: AppConfig, start: StreamStarted) -> StreamIdentity:
-    signature = handshake_signature(
-        app.client_id, app.client_secret.reveal(), start.entity_id, start.stream_id
+def _as_start(interrupted: StreamInterrupted) -> StreamStarted:
+    """A stream that nobody knows is joined, if the interruption says where it is (V1.md §8.3)."""
+    return StreamStarted(
+        interrupted.app,
+        interrupted.product,
+        interrupted.entity_id,
+        interrupted.stream_id,
+        interrupted.server_urls,
+        interrupted.event_ts_ms,
     )
-    return StreamIdentity(start.product, start.entity_id, start.stream_id, signature)
+
+
+def _secret_tokens(config: Config) -> dict[str, list[str]]:
+    return {app.name: [token.reveal() for token in app.secret_token] for app in config.apps}

@@ -10,8 +10,9 @@ from .commands.demo import demo
 from .commands.explain import explain
 from .commands.run import run
 from .commands.simulate import simulate
+from .commands.stream import stream
 
-_COMMANDS: tuple[click.Command, ...] = (demo, run, simulate, check, explain)
+_COMMANDS: tuple[click.Command, ...] = (demo, run, simulate, stream, check, explain)
 
 _BAD_CONFIG = 2
 

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 T = TypeVar("T")
 
@@ -24,18 +24,39 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         return runner.run(main)
 
 
-async def until_told_to_stop() -> None:
-    """Wait for SIGTERM or SIGINT. A second one after that ends the process at once."""
-    loop = asyncio.get_running_loop()
-    told = asyncio.Event()
+class Signals:
+    """What the process is told by signals, while the ``with`` block runs.
 
-    def tell() -> None:
-        if told.is_set():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(number)
+    SIGTERM and SIGINT: the first sets ``stop``, the second calls ``hurry``, a third ends the process.
+    SIGHUP calls ``reload``.
+    """
+
+    def __init__(self, *, hurry: Callable[[], None], reload: Callable[[], None]) -> None:
+        self.stop = asyncio.Event()
+        self._hurry: Callable[[], None] | None = hurry
+        self._reload = reload
+        self._loop = asyncio.get_running_loop()
+
+    def __enter__(self) -> Self:
+        for number in _STOPPING:
+            self._loop.add_signal_handler(number, self._told_to_stop)
+        self._loop.add_signal_handler(signal.SIGHUP, self._reload)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number in (*_STOPPING, signal.SIGHUP):
+            self._loop.remove_signal_handler(number)
+
+    def _told_to_stop(self) -> None:
+        if not self.stop.is_set():
+            self.stop.set()
+        elif self._hurry is not None:
+            self._hurry()
+            self._hurry = None
+        else:
+            for number in _STOPPING:
+                self._loop.remove_signal_handler(number)
             signal.raise_signal(signal.SIGTERM)
-        told.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, tell)
-    await told.wait()
+
+_STOPPING = (signal.SIGTERM, signal.SIGINT)

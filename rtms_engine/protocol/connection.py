@@ -19,7 +19,7 @@ from ..model.frames import Frame
 from ..model.products import Product
 from ..model.reasons import SessionState, StatusCode, StopReason, StreamState
 from ..wire.event_registry import decode_event
-from ..wire.json_codec import decode, encode
+from ..wire.json_codec import code, decode, encode
 from ..wire.messages import (
     EventUpdate,
     KeepAliveRequest,
@@ -93,13 +93,16 @@ class Connection(ABC):
 
     def receive(self, data: bytes, now: float) -> Sequence[Output]:
         """Take one message. Never raises; what cannot be used becomes a `Noise`."""
-        self.last_heard = now
         message = decode(data)
         if type(message) is KeepAliveRequest:
             self.keep_alives += 1
             self._send(self._answer(message))
-            return ()
-        return self._receive(message, now)
+            outputs: Sequence[Output] = ()
+        else:
+            outputs = self._receive(message, now)
+        if self.state is not State.SHAKING_HANDS:  # the answer to the handshake has a deadline of its own
+            self.last_heard = now
+        return outputs
 
     def data_to_send(self) -> list[bytes]:
         """The messages to send now, in order; each is returned once."""
@@ -177,8 +180,8 @@ class Connection(ABC):
 
 
 def _unknown(msg_type: int, fields: Mapping[str, Any]) -> ConnectionEvent:
-    status = fields.get("status_code")
-    if isinstance(status, int) and status != StatusCode.OK:
-        reason = str(fields.get("reason", ""))
-        return StatusHeard(StatusCode.said(status, reason), reason)
+    if status := code(fields.get("status_code"), StatusCode):
+        reason = fields.get("reason")
+        said = reason if isinstance(reason, str) else ""
+        return StatusHeard(StatusCode.said(status, said), said)
     return Noise(NoiseKind.UNKNOWN, f"message type {msg_type}")

@@ -43,7 +43,7 @@ class Leg:
         self.retry_at: float | None = None
         self.was_lost = False
         """It has been up, and is not yet back."""
-        self._window_s = window_s
+        self.window_s = window_s
         self._give_up_at: float | None = None
         self._attempt = 0
         self._refusals = 0
@@ -61,7 +61,7 @@ class Leg:
         self.generation += 1
         self.retry_at = None
         if self._give_up_at is None:
-            self._give_up_at = now + self._window_s
+            self._give_up_at = now + self.window_s
         return Connect(self.id, self.generation, self.url, self._id_fields, self._use_defaults)
 
     def accepted(self) -> bool:
@@ -75,7 +75,7 @@ class Leg:
         """It is gone. Returns whether another attempt fits into Zoom's window."""
         if self.state is LegState.UP:
             self.was_lost = True
-            self._give_up_at = now + self._window_s
+            self._give_up_at = now + self.window_s
         delay_s = backoff_s(self._attempt, random)
         self._attempt += 1
         return self._wait(now, delay_s)

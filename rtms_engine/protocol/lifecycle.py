@@ -101,10 +101,12 @@ class StreamLifecycle:
         unified: bool,
         id_variants: int,
         random: Callable[[], float],
+        is_late: bool = False,
     ) -> None:
         """
         Args:
             kinds: the media that is wanted.
+            is_late: the start was heard so late that Zoom has probably given up: try once.
             unified: ask for all of it over one connection.
             id_variants: see `StreamIdentity.variants`.
             random: numbers in [0, 1), for the jitter of waits.
@@ -112,7 +114,8 @@ class StreamLifecycle:
         self.phase = Phase.NEW
         self._random = random
         self._id_variants = id_variants
-        self._signaling = Leg(SIGNALING, SIGNALING_WINDOW_S, id_variants)
+        self._is_late = is_late
+        self._signaling = Leg(SIGNALING, 0.0 if is_late else SIGNALING_WINDOW_S, id_variants)
         wanted = frozenset(kinds)
         self._media = self._media_legs([wanted] if unified and wanted else [{kind} for kind in wanted])
         self._sessions: dict[str, SessionState] = {}
@@ -187,6 +190,8 @@ class StreamLifecycle:
             return [*commands, AcknowledgeReady()]
         if commands:
             self._signaling_back_at = now
+        self._is_late = False
+        leg.window_s = SIGNALING_WINDOW_S
         self._server_urls = event.server_urls
         return commands + self._connect_media(self._media.values(), now)
 
@@ -289,6 +294,8 @@ class StreamLifecycle:
             self._signaling.rest()
             return commands + self._end(now)
         if not self._signaling.lost(now, self._random):
+            if self._is_late:
+                return commands + self._finish(StopReason.UNDEFINED, f"expired: it was announced late, and {why}")
             self._reason = StopReason.AWAIT_RECONNECTION_TIMEOUT
             return commands + self._end(now)
         return commands
@@ -314,6 +321,8 @@ class StreamLifecycle:
             return refused
         # One refused kind cost all of them: the others may go on, each over its own connection.
         self._media = self._media_legs({kind} for kind in leg.id.kinds)
+        for successor in self._media.values():
+            successor.was_lost = leg.was_lost
         return refused + self._connect_media(self._media.values(), now)
 
     def _connect_media(self, legs: Iterable[Leg], now: float) -> list[Command]:

@@ -28,10 +28,10 @@ class Connections:
         """Answered on all connections so far."""
         return self._past_keep_alives + sum(d.protocol.keep_alives for d, _ in self._current.values())
 
-    def last_heard(self, leg: LegId) -> float | None:
-        """When anything was last received on a leg (loop's time); None if nothing ever was."""
+    def last_heard(self, leg: LegId) -> float:
+        """When anything was last received on a leg that has been connected (loop's time)."""
         found = self._current.get(leg)
-        return found[0].protocol.last_heard if found else self._last_heard.get(leg)
+        return found[0].protocol.last_heard if found else self._last_heard[leg]
 
     def is_current(self, driver: LegDriver[Connection]) -> bool:
         """Whether it has not been replaced or told to close."""

@@ -110,6 +110,11 @@ class Continuity:
         self._newest_ms: dict[MediaKind, int] = {}
         self._repeated_until_ms: dict[MediaKind, int] = {}
         self._outages: dict[MediaKind, _Outage] = {}
+        self._granted: set[MediaKind] = set()
+
+    def granted(self, kinds: Iterable[MediaKind]) -> None:
+        """Zoom delivers these kinds; without having been granted, none can be missing."""
+        self._granted |= set(kinds)
 
     def admit(self, frame: Frame) -> bool:
         """Whether this frame is a new one."""
@@ -126,7 +131,7 @@ class Continuity:
     def lost(self, kinds: Iterable[MediaKind], last_heard: float, why: str) -> None:
         """The connection of these kinds is gone; it was last heard at ``last_heard`` (loop's time)."""
         since_ms = self._zoom_ms(last_heard)
-        for kind in kinds:
+        for kind in self._granted.intersection(kinds):
             newest_ms = self._newest_ms.get(kind, 0)
             flowing = since_ms - newest_ms < FLOWING_MS
             self._outages.setdefault(kind, _Outage(since_ms, why, flowing)).restored_ms = None
@@ -167,7 +172,8 @@ class Continuity:
 
     def _admit_picture(self, kind: MediaKind, frame: VideoFrame | ShareFrame) -> bool:
         """Within one connection several messages may share a timestamp, so only what was received
-        before the last reconnect is known for a repetition."""
+        before the last reconnect is known for a repetition.
+        """
         if frame.timestamp_ms <= self._repeated_until_ms.get(kind, -1):
             return False
         self._learn(kind, frame.timestamp_ms, frame.received_at)

@@ -78,8 +78,10 @@ class SinkRunner:
         self._queue.append(item)
         if isinstance(item, _PLAYED):
             self._queued_bytes += len(item.payload)
-            if self._queued_bytes > self._limits.payload_bytes or len(self._queue) > self._limits.items:
-                self._make_room()
+        limits = self._limits
+        while len(self._queue) > limits.items or self._queued_bytes > limits.payload_bytes:
+            if not self._make_room():
+                break
 
     def finish(self, ending: Ending) -> None:
         """The stream is over: write what is queued, close the sink, and let `run` return."""
@@ -105,7 +107,8 @@ class SinkRunner:
             self._log.exception("SinkDetached", verb="open", reason="defect in the sink")
             self._detach()
             return
-        self._state = "open"
+        if self._state == "new":  # it may have opened so slowly that it is detached already
+            self._state = "open"
         try:
             await self._feed()
         except SinkError as error:
@@ -161,20 +164,24 @@ class SinkRunner:
         self._queued_bytes -= sum(len(item.payload) for item in batch if isinstance(item, _PLAYED))
         return batch
 
-    def _make_room(self) -> None:
-        first = zip(range(_SEARCHED), self._queue, strict=False)
-        oldest = next((i for i, item in first if isinstance(item, _PLAYED)), None)
-        if oldest is None:
-            self._log.error("SinkDetached", verb="write", reason="too slow even for texts and events")
-            self._detach()
-            return
-        dropped = self._queue[oldest]
-        del self._queue[oldest]
-        if isinstance(dropped, _PLAYED):
-            self._queued_bytes -= len(dropped.payload)
+    def _make_room(self) -> bool:
+        """Drop the oldest sound or picture, or the newest item if none is near and it is one. Returns
+        whether there was any. Texts and events have room for as many again.
+        """
+        near = zip(range(_SEARCHED), self._queue, strict=False)
+        index = next((i for i, item in near if isinstance(item, _PLAYED)), -1)
+        dropped = self._queue[index]
+        if not isinstance(dropped, _PLAYED):
+            if len(self._queue) > 2 * self._limits.items:
+                self._log.error("SinkDetached", verb="write", reason="too slow even for texts and events")
+                self._detach()
+            return False
+        del self._queue[index]
+        self._queued_bytes -= len(dropped.payload)
         self._dropped += 1
         if count := self._throttle.note(1, asyncio.get_running_loop().time()):
             self._log.error("SinkFellBehind", dropped=count)
+        return True
 
     def _detach(self) -> None:
         """It gets nothing any more; what is queued for it is let go."""

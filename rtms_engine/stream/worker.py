@@ -15,7 +15,6 @@ from ..errors import ConnectFailed, EndpointRefused
 from ..model.events import (
     ConnectionLost,
     ConnectionRestored,
-    GapNoted,
     MediaConnectionInterrupted,
     MediaGranted,
     MediaRefused,
@@ -23,7 +22,6 @@ from ..model.events import (
     StreamEvent,
     StreamStateChanged,
 )
-from ..model.frames import Frame
 from ..model.media import MediaKind, MediaParams
 from ..model.reasons import StopReason, explain
 from ..model.signals import StreamInterrupted, StreamSignal, StreamStarted, StreamStopped
@@ -72,11 +70,9 @@ from ..sinks.base import Ending, StreamInfo
 from ..transport.base import Connector
 from ..transport.endpoint import EndpointPolicy
 from .connections import Connections
-from .continuity import Continuity
 from .demux import Demultiplexer
 from .leg_driver import LegDriver
-from .noise import NoiseCounter
-from .roster import Roster
+from .reception import Reception
 from .sink_runner import SinkRunner, SinkStatistics
 
 CLOSE_WAIT_S = 8.0
@@ -131,31 +127,40 @@ class StreamWorker:
         settings: StreamSettings,
         runners: Sequence[SinkRunner],
         environment: Environment,
+        *,
+        is_late: bool = False,
     ) -> None:
+        """``is_late``: the stream was announced so late that one attempt is enough."""
         self.info = info
         self._identity = identity
         self._settings = settings
         self._runners = tuple(runners)
         self._world = environment
         self._lifecycle = StreamLifecycle(
-            info.kinds, unified=settings.unified, id_variants=identity.variants, random=environment.random
+            info.kinds,
+            unified=settings.unified,
+            id_variants=identity.variants,
+            random=environment.random,
+            is_late=is_late,
         )
         self._inbox: asyncio.Queue[LifecycleEvent] = asyncio.Queue()
         self._connections = Connections()
-        self._roster = Roster()
         self._demux = Demultiplexer(self._runners)
         self._video_choice = VideoChoice(settings.follow) if self._chooses_video else None
-        self._noise = NoiseCounter()
-        now = asyncio.get_running_loop().time()
-        self._continuity = Continuity(self._note_gap, environment.unix_ms(), now)
-        self._repeated = 0
+        self._is_released = False
         self._ending: Ending | None = None
         self._log = structlog.get_logger().bind(
             stream_id=info.stream_id, meeting=info.entity_id, product=info.product.name
         )
+        self._reception = Reception(self._demux, self._log, environment.unix_ms())
 
     def __repr__(self) -> str:
         return f"<StreamWorker {self.info.stream_id} {self._lifecycle!r}>"
+
+    @property
+    def is_over(self) -> bool:
+        """The stream has ended, and only its sinks are being finished."""
+        return self._lifecycle.phase is Phase.FINISHED
 
     def hear(self, signal: StreamSignal) -> None:
         """A webhook speaks of this stream."""
@@ -173,6 +178,7 @@ class StreamWorker:
 
     def release(self) -> None:
         """Let go of the stream without ending it: another engine may take it over."""
+        self._is_released = True
         self._post(Released())
 
     def statistics(self) -> StreamStatistics:
@@ -181,15 +187,18 @@ class StreamWorker:
             self.info,
             self._lifecycle.phase.value,
             self._demux.received(),
-            self._noise.counts(),
-            self._repeated,
+            dict(self._reception.noise),
+            self._reception.repeated,
             self._connections.keep_alives,
             tuple(runner.statistics() for runner in self._runners),
             self._ending,
         )
 
-    async def run(self) -> None:
+    async def run(self) -> bool:
         """Run the stream to its end. The start itself is the first thing that it is to `hear`.
+
+        Returns:
+            Whether the stream is over at Zoom; False if we let go of it.
 
         Cancelling it closes the connections at once and abandons the sinks.
         """
@@ -206,6 +215,7 @@ class StreamWorker:
                     runner.finish(ending)
         finally:
             self._connections.abort()
+        return not self._is_released
 
     async def _until_the_end(self, tasks: asyncio.TaskGroup) -> Ending:
         try:
@@ -248,19 +258,18 @@ class StreamWorker:
                 self._say(SignalingProtocol.request_close)
             case NoteLost(leg=leg, why=why):
                 self._log.warning("ConnectionLost", leg=leg.name, reason=why)
-                self._announce(ConnectionLost(self._world.unix_ms(), leg.name, why))
-                now = asyncio.get_running_loop().time()
-                self._continuity.lost(leg.kinds, self._connections.last_heard(leg) or now, why)
+                self._reception.event(ConnectionLost(self._world.unix_ms(), leg.name, why))
+                self._reception.lost(leg.kinds, self._connections.last_heard(leg), why)
             case NoteRestored(leg=leg):
                 self._log.info("ConnectionRestored", leg=leg.name)
-                self._announce(ConnectionRestored(self._world.unix_ms(), leg.name))
-                self._continuity.restored(leg.kinds, asyncio.get_running_loop().time())
+                self._reception.event(ConnectionRestored(self._world.unix_ms(), leg.name))
+                self._reception.restored(leg.kinds)
             case NoteRefused(leg=leg, why=why):
                 self._log.error("MediaRefused", leg=leg.name, reason=why)
                 for kind in sorted(leg.kinds):
-                    self._announce(MediaRefused(self._world.unix_ms(), kind, why))
+                    self._reception.event(MediaRefused(self._world.unix_ms(), kind, why))
             case Finish(reason=reason, detail=detail):
-                self._continuity.ended(asyncio.get_running_loop().time())
+                self._reception.ended()
                 self._ending = self._end(reason, detail)
 
     def _connect(self, command: Connect, tasks: asyncio.TaskGroup) -> None:
@@ -268,7 +277,7 @@ class StreamWorker:
             command.leg,
             command.generation,
             self._protocol(command),
-            publish=self._receive,
+            publish=self._reception.frame,
             tell=self._hear,
             lost=self._connection_lost,
         )
@@ -290,7 +299,7 @@ class StreamWorker:
             self._identity,
             command.leg,
             self._settings.params,
-            self._roster,
+            self._reception.roster,
             unix_ms=self._world.unix_ms,
             id_fields=command.id_fields,
             use_defaults=command.use_defaults,
@@ -324,18 +333,6 @@ class StreamWorker:
 
     # --- what connections say ---
 
-    def _receive(self, frame: Frame) -> None:
-        if self._continuity.admit(frame):
-            self._demux.publish(frame)
-        else:
-            self._repeated += 1
-
-    def _note_gap(self, gap: GapNoted) -> None:
-        self._log.warning(
-            "GapNoted", leg=gap.kind.value, gap_ms=gap.end_ms - gap.start_ms, reason=gap.cause
-        )
-        self._announce(gap)
-
     def _connection_lost(self, driver: LegDriver[Connection], why: str) -> None:
         self._connections.forget(driver)
         self._post(LegLost(driver.leg, driver.generation, why))
@@ -345,7 +342,7 @@ class StreamWorker:
             case Heard(event=happened):
                 self._happened(happened)
             case Noise():
-                self._note_noise(driver, event)
+                self._reception.unusable(driver.leg.name, event)
             case _ if not self._connections.is_current(driver):
                 return  # nothing that a replaced connection says may act (V1.md Appendix A)
             case HandshakeAccepted(server_urls=server_urls):
@@ -359,17 +356,17 @@ class StreamWorker:
             case Silent(why=why):
                 self._post(LegLost(driver.leg, driver.generation, why))
             case MediaInterrupted(kinds=kinds):
-                self._announce(MediaConnectionInterrupted(self._world.unix_ms(), tuple(sorted(kinds))))
+                self._reception.event(MediaConnectionInterrupted(self._world.unix_ms(), tuple(sorted(kinds))))
                 self._post(event)
             case StreamStateHeard(state=state, reason=reason):
                 self._log.info("StreamStateChanged", state=state.name, reason=_name(reason))
-                self._announce(StreamStateChanged(self._world.unix_ms(), state.name, _name(reason)))
+                self._reception.event(StreamStateChanged(self._world.unix_ms(), state.name, _name(reason)))
                 self._post(event)
             case SessionStateHeard(session_id=session_id, state=session_state, reason=reason):
                 changed = SessionStateChanged(
                     self._world.unix_ms(), session_id, session_state.name, _name(reason)
                 )
-                self._announce(changed)
+                self._reception.event(changed)
                 self._post(event)
             case StatusHeard(status=status, reason=reason) | CloseAnswered(status=status, reason=reason):
                 self._log.info("StatusHeard", status=int(status), name=status.name, said=reason)
@@ -377,31 +374,21 @@ class StreamWorker:
 
     def _handshake_accepted(self, driver: LegDriver[Connection], event: HandshakeAccepted) -> None:
         self._log.info("ConnectionAccepted", leg=driver.leg.name)
+        self._reception.granted(event.granted)
         for kind, params in event.granted.items():
             asked = self._settings.params.of(kind)
             if params != asked:
                 self._log.warning("MediaDiffered", leg=kind.value, asked=str(asked), granted=str(params))
-            self._announce(MediaGranted(self._world.unix_ms(), kind, msgspec.to_builtins(params)))
+            self._reception.event(MediaGranted(self._world.unix_ms(), kind, msgspec.to_builtins(params)))
 
     def _happened(self, event: StreamEvent) -> None:
-        self._roster.hear(event)
-        self._announce(event)
+        self._reception.event(event)
         if self._video_choice is not None:
             self._show(self._video_choice.hear(event))
 
     def _show(self, user_id: int | None) -> None:
         if user_id is not None and self._connections.is_ready(MediaKind.VIDEO):
             self._say(lambda signaling: signaling.subscribe_video(user_id))
-
-    def _note_noise(self, driver: LegDriver[Connection], noise: Noise) -> None:
-        count = self._noise.note(noise, asyncio.get_running_loop().time())
-        if count:
-            self._log.warning(
-                "MessagesNotUsed", leg=driver.leg.name, count=count, kind=noise.kind.value, last=noise.detail
-            )
-
-    def _announce(self, event: StreamEvent) -> None:
-        self._demux.announce(event)
 
     def _end(self, reason: StopReason, detail: str) -> Ending:
         return Ending(reason, self._world.unix_ms(), detail)

@@ -85,6 +85,8 @@ class _Connection(asyncio.Protocol):
         self._core.receive_data(data)
         self._flush()
         for event in self._core.events_received():
+            if self._transport is None or self._transport.is_closing():
+                return  # aborted by the receiver: no message after that
             if isinstance(event, Frame):
                 self._frame_received(event)
             elif isinstance(event, Response):
@@ -135,7 +137,8 @@ class _Connection(asyncio.Protocol):
         return self.opened.done() and not self.opened.cancelled() and self.opened.exception() is None
 
     def _response_received(self) -> None:
-        if self._core.state is OPEN and not self.opened.done():
+        # Not by the core's state: it has seen all that came with the answer, even a close.
+        if self._core.handshake_exc is None and not self.opened.done():
             self.opened.set_result(None)
             self._receiver.connection_made(self)
         else:

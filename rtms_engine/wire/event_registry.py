@@ -26,7 +26,7 @@ from ..model.events import (
 from ..model.media import MediaKind
 from ..model.products import Product
 from ..model.reasons import ContactCenterEventType, EventType
-from .json_codec import milliseconds
+from .json_codec import code, count, milliseconds
 from .media_params import MEDIA_TYPE
 
 Fields = Mapping[str, Any]
@@ -55,7 +55,9 @@ def decode_event(product: Product, event: Fields, unix_ms: int) -> tuple[StreamE
         event: the inner object of message 6.
         unix_ms: our clock, for an event without a time of its own.
     """
-    event_type = _number(event.get("event_type"), EventType)
+    names = ContactCenterEventType if product.contact_center_events else EventType
+    number = code(event.get("event_type"), names)
+    event_type = -1 if number is None else number
     when = milliseconds(event.get("timestamp", event.get("event_ts"))) or unix_ms
     if product.contact_center_events and event_type not in _AUTOMATIC:
         return (_contact_center(event_type, event, when),)
@@ -67,13 +69,6 @@ _AUTOMATIC = (EventType.FIRST_PACKET_TIMESTAMP, EventType.MEDIA_CONNECTION_INTER
 """Sent for every product, and not among the numbers of Contact Center."""
 
 
-def _number(value: Any, names: type[EventType]) -> int:
-    if isinstance(value, str):
-        member = names.named(value)
-        return int(value) if value.isdecimal() and len(value) < 9 else -1 if member is None else int(member)  # noqa: PLR2004
-    return value if isinstance(value, int) else -1
-
-
 def _participants(event: Fields) -> tuple[Participant, ...]:
     """From ``participants``, or from the event itself (V1.md §5.3)."""
     listed = event.get("participants")
@@ -82,11 +77,8 @@ def _participants(event: Fields) -> tuple[Participant, ...]:
 
 
 def _participant(row: Fields) -> Participant:
-    user_id = row.get("user_id")
-    if isinstance(user_id, str) and user_id.isdecimal() and len(user_id) < 17:  # noqa: PLR2004
-        user_id = int(user_id)
     name = row.get("user_name")
-    return Participant(user_id if isinstance(user_id, int) else 0, name if isinstance(name, str) else "")
+    return Participant(count(row.get("user_id")), name if isinstance(name, str) else "")
 
 
 def _each(
@@ -100,7 +92,7 @@ def _interrupted(event: Fields, when: int) -> tuple[StreamEvent, ...]:
     for key in ("media_type", "media_types", "type"):
         value = event.get(key)
         numbers = value if isinstance(value, list) else [value]
-        bits = [n for n in numbers if isinstance(n, int)]
+        bits = [count(number) for number in numbers]
         kinds = tuple(kind for kind, bit in MEDIA_TYPE.items() if any(n & bit for n in bits))
         if kinds:
             return (MediaConnectionInterrupted(when, kinds),)

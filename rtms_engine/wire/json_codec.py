@@ -32,6 +32,16 @@ _LARGEST = 2**53
 _SECONDS_BELOW = 10**11
 """A Unix time below this is in seconds (V1.md §5.7)."""
 
+_ANSWERS = frozenset(
+    {
+        MessageType.SIGNALING_HAND_SHAKE_RESP,
+        MessageType.DATA_HAND_SHAKE_RESP,
+        MessageType.STREAM_CLOSE_RESP,
+        MessageType.VIDEO_SUBSCRIPTION_RESP,
+    }
+)
+"""The messages with a status of their own."""
+
 _encoder = msgspec.json.Encoder()
 _media_decoder: msgspec.json.Decoder[AudioData | VideoData | ShareData | TranscriptData] = (
     msgspec.json.Decoder(AudioData | VideoData | ShareData | TranscriptData)
@@ -73,7 +83,7 @@ def _decode_any(data: bytes) -> Message:
         return Malformed(_why(error))
     if not isinstance(fields, dict):
         return Malformed("not a JSON object")
-    msg_type = _code(fields.pop("msg_type", None), MessageType)
+    msg_type = code(fields.pop("msg_type", None), MessageType)
     if msg_type is None:
         return Unknown(-1, fields)
     if msg_type == MessageType.KEEP_ALIVE_REQ:
@@ -83,16 +93,19 @@ def _decode_any(data: bytes) -> Message:
     if MessageType.META_DATA_AUDIO <= msg_type <= MessageType.META_DATA_CHAT:
         return MetaData(msg_type, fields)
     normalise = _NORMALISERS.get(msg_type)
-    if normalise is None:
+    if normalise is None or _is_error_by_itself(msg_type, fields):
         return Unknown(msg_type, fields)
     try:
         shaped = normalise(_without_nulls(fields))
         shaped["msg_type"] = msg_type
         return cast(Message, msgspec.convert(shaped, TaggedMessage))
     except (msgspec.ValidationError, binascii.Error, RecursionError) as error:
-        if "status_code" in fields:  # an error without a message of its own (V1.md §12, Q20)
-            return Unknown(msg_type, fields)
         return Malformed(f"message {msg_type}: {_why(error)}")
+
+
+def _is_error_by_itself(msg_type: int, fields: Mapping[str, Any]) -> bool:
+    """A status in a message that has none of its own: how 5, 6, 41, 42 come is not published (V1.md §12, Q20)."""
+    return msg_type not in _ANSWERS and bool(code(fields.get("status_code"), StatusCode))
 
 
 def _why(error: Exception) -> str:
@@ -112,11 +125,11 @@ def _without_nulls(fields: Mapping[str, Any]) -> Fields:
     return {key: value for key, value in fields.items() if value is not None}
 
 
-def _integer(value: Any) -> int | None:
+def integer(value: Any) -> int | None:
     """An integer given as such, as a float without fraction, or as a numeric string."""
     if isinstance(value, str):
         text = value.strip()
-        if not text.lstrip("-").isdecimal() or len(text) > 17:  # noqa: PLR2004 - digits of 2**53, sign
+        if not text.removeprefix("-").isdecimal() or len(text) > 17:  # noqa: PLR2004 - digits of 2**53, sign
             return None
         value = int(text)
     elif isinstance(value, float):
@@ -128,17 +141,18 @@ def _integer(value: Any) -> int | None:
     return value
 
 
-def _count(value: Any) -> int:
-    return max(_integer(value) or 0, 0)
+def count(value: Any) -> int:
+    """An integer that is not negative; 0 if there is none."""
+    return max(integer(value) or 0, 0)
 
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else "" if isinstance(value, dict | list) else str(value)
 
 
-def _code(value: Any, codes: type[OpenIntEnum]) -> int | None:
+def code(value: Any, codes: type[OpenIntEnum]) -> int | None:
     """A number of ``codes``: an integer, a numeric string or a name."""
-    number = _integer(value)
+    number = integer(value)
     if number is None and isinstance(value, str):
         member = codes.named(value)
         number = None if member is None else int(member)
@@ -147,14 +161,14 @@ def _code(value: Any, codes: type[OpenIntEnum]) -> int | None:
 
 def milliseconds(value: Any) -> int:
     """A Unix time in milliseconds, also from one in seconds; 0 if there is none."""
-    number = _count(value)
+    number = count(value)
     return number * 1000 if 0 < number < _SECONDS_BELOW else number
 
 
 def _status(fields: Fields) -> Fields:
     given = fields.get("status_code", fields.get("status"))
     return {
-        "status_code": given if (n := _code(given, StatusCode)) is None else n,
+        "status_code": given if (n := code(given, StatusCode)) is None else n,
         "reason": _text(fields.get("reason", "")),
     }
 
@@ -189,8 +203,8 @@ def _event_update(fields: Fields) -> Fields:
 def _stream_state(fields: Fields) -> Fields:
     reason = fields.get("reason", fields.get("stop_reason"))
     return {
-        "state": _code(fields.get("state"), StreamState),
-        "reason": _code(reason, StopReason) or 0,
+        "state": code(fields.get("state"), StreamState),
+        "reason": code(reason, StopReason) or 0,
         "timestamp": milliseconds(fields.get("timestamp")),
         "rtms_stream_id": _text(fields.get("rtms_stream_id", "")),
     }
@@ -200,8 +214,8 @@ def _session_state(fields: Fields) -> Fields:
     reason = fields.get("stop_reason", fields.get("reason"))
     return {
         "rtms_session_id": _text(fields.get("rtms_session_id", fields.get("session_id", ""))),
-        "state": _code(fields.get("state"), SessionState),
-        "stop_reason": _code(reason, StopReason) or 0,
+        "state": code(fields.get("state"), SessionState),
+        "stop_reason": code(reason, StopReason) or 0,
         "timestamp": milliseconds(fields.get("timestamp")),
     }
 
@@ -217,7 +231,7 @@ def _close_response(fields: Fields) -> Fields:
 def _video_response(fields: Fields) -> Fields:
     return {
         **_status(fields),
-        "user_id": _count(fields.get("user_id")),
+        "user_id": count(fields.get("user_id")),
         "timestamp": milliseconds(fields.get("timestamp")),
     }
 
@@ -236,9 +250,9 @@ def _content(fields: Fields) -> Fields:
 def _common(content: Fields) -> Fields:
     channel_id = content.get("channel_id", "")
     return {
-        "user_id": _count(content.get("user_id")),
+        "user_id": count(content.get("user_id")),
         "user_name": _text(content.get("user_name", "")),
-        "timestamp": _count(content.get("timestamp")),
+        "timestamp": count(content.get("timestamp")),
         "channel_id": _text(channel_id),
     }
 
@@ -249,7 +263,7 @@ def _media(fields: Fields) -> Fields:
         "content": {
             **_common(content),
             "data": _base64(_text(content.get("data", ""))),
-            "length": _integer(content.get("length")),
+            "length": integer(content.get("length")),
         }
     }
 
@@ -263,15 +277,15 @@ def _base64(text: str) -> bytes:
 
 def _transcript(fields: Fields) -> Fields:
     content = _content(fields)
-    language = _integer(content.get("language"))
+    language = integer(content.get("language"))
     return {
         "content": {
             **_common(content),
             "data": _text(content.get("data", content.get("text", ""))),
-            "start_time": _count(content.get("start_time")) or None,
-            "end_time": _count(content.get("end_time")) or None,
+            "start_time": count(content.get("start_time")) or None,
+            "end_time": count(content.get("end_time")) or None,
             "language": language,
-            "attribute": _count(content.get("attribute")),
+            "attribute": count(content.get("attribute")),
             "sentence_id": _text(content.get("sentence_id", "")),
         }
     }
@@ -283,8 +297,8 @@ def _chat(fields: Fields) -> Fields:
     return {
         "content": {
             "data": _chat_text(content.get("data", "")),
-            "timestamp": _count(content.get("timestamp")),
-            "operation_type": _integer(content.get("operation_type")) or 1,
+            "timestamp": count(content.get("timestamp")),
+            "operation_type": integer(content.get("operation_type")) or 1,
             "message_id": _text(content.get("message_id", "")),
             "parent_message_id": _text(content.get("parent_message_id", "")),
             "chat_session": _object(content.get("chat_session")),
@@ -312,7 +326,7 @@ def _chat_text(data: Any) -> str:
 
 def _person(fields: Mapping[str, Any]) -> Fields:
     return {
-        "user_id": _count(fields.get("user_id")),
+        "user_id": count(fields.get("user_id")),
         "user_name": _text(fields.get("user_name") or ""),
     }
 

@@ -14,6 +14,7 @@ _TABLES = {
     "stop": "why a stream ended, as in rtms_stopped",
     "event": "what happens in a meeting",
     "message": "types of messages on the wire",
+    "rest": "errors of Zoom's REST API, as in 'code 2308'",
 }
 
 _LONGEST_NUMBER = 10

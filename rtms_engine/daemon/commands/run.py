@@ -1,14 +1,18 @@
 """``rtms-engine run``: the daemon."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
+import structlog
 
-from ... import config as configuration
+from ...config import Config, load_config
 from ...engine import Engine
+from ...errors import ConfigError
 from .. import logging, process
 from .options import config_options
+
+_log = structlog.get_logger()
 
 
 @click.command()
@@ -17,6 +21,7 @@ from .options import config_options
 @click.option("--port", type=int, help="Listen for webhooks on this port; 0 for any.")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]))
 @click.option("--log-format", type=click.Choice(["console", "json"]))
+@click.option("--end-streams", is_flag=True, help="When stopping, end the streams at Zoom too.")
 def run(
     config: Path | None,
     overrides: Mapping[str, str],
@@ -24,19 +29,36 @@ def run(
     port: int | None,
     log_level: str | None,
     log_format: str | None,
+    end_streams: bool,
 ) -> None:
     """Wait for Zoom's webhooks, and join and record every stream they announce.
 
-    SIGTERM or Ctrl-C lets go of the streams, finishes the recordings and ends; a second one ends at
-    once.
+    SIGTERM or Ctrl-C: no new streams; those that run go on until their meetings end, at most
+    server.drain_timeout_s. Then, or at a second signal, the engine lets go of them without ending them at
+    Zoom, so that another one can take over, and finishes the recordings. SIGHUP reads the
+    configuration again.
     """
     spoken = {"server.host": host, "server.port": port, "log.level": log_level, "log.format": log_format}
     given = {key: str(value) for key, value in spoken.items() if value is not None}
-    loaded = configuration.load_config(config, overrides={**overrides, **given})
-    logging.configure(loaded.log.level, loaded.log.format)
-    process.run(_serve(loaded))
+
+    def load() -> Config:
+        loaded = load_config(config, overrides={**overrides, **given})
+        logging.configure(loaded.log.level, loaded.log.format)
+        return loaded
+
+    process.run(_serve(load(), load, end_streams))
 
 
-async def _serve(config: configuration.Config) -> None:
-    async with Engine(config):
-        await process.until_told_to_stop()
+async def _serve(config: Config, load: Callable[[], Config], end_streams: bool) -> None:
+    async with Engine(config) as engine:
+        with process.Signals(hurry=engine.release, reload=lambda: _reload(engine, load)) as signals:
+            await signals.stop.wait()
+            await engine.drain(end_streams=end_streams)
+
+
+def _reload(engine: Engine, load: Callable[[], Config]) -> None:
+    try:
+        engine.reload(load())
+    except ConfigError as error:
+        for problem in error.problems:
+            _log.error("ReloadFailed", problem=problem)

@@ -1,0 +1,77 @@
+"""What a stream has received, on its way to the sinks.
+
+Every frame and every event of a stream passes here, whatever connection it came over: repetitions are
+dropped, gaps noted, names remembered, noise counted; the rest goes to the demultiplexer.
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+import structlog
+
+from ..model.events import GapNoted, StreamEvent
+from ..model.frames import Frame
+from ..model.media import MediaKind
+from ..protocol.events import Noise
+from ..telemetry.throttle import Throttle
+from .continuity import Continuity
+from .demux import Demultiplexer
+from .roster import Roster
+
+
+class Reception:
+    """Hears everything of one stream, and keeps count."""
+
+    def __init__(
+        self, demux: Demultiplexer, log: structlog.typing.FilteringBoundLogger, unix_ms: int
+    ) -> None:
+        """``unix_ms`` is our clock now, until Zoom's is known."""
+        self.roster = Roster()
+        self.noise: dict[str, int] = {}
+        """Messages that could not be used, by kind."""
+        self.repeated = 0
+        """Frames that Zoom delivered again and that were dropped."""
+        self._demux = demux
+        self._log = log
+        self._throttle = Throttle()
+        self._continuity = Continuity(self._gap_noted, unix_ms, asyncio.get_running_loop().time())
+
+    def frame(self, frame: Frame) -> None:
+        """A frame came."""
+        if self._continuity.admit(frame):
+            self._demux.publish(frame)
+        else:
+            self.repeated += 1
+
+    def event(self, event: StreamEvent) -> None:
+        """Something happened."""
+        self.roster.hear(event)
+        self._demux.announce(event)
+
+    def granted(self, kinds: Iterable[MediaKind]) -> None:
+        """Zoom delivers these kinds."""
+        self._continuity.granted(kinds)
+
+    def lost(self, kinds: Iterable[MediaKind], last_heard: float, why: str) -> None:
+        """The connection of these kinds is gone; see `Continuity.lost`."""
+        self._continuity.lost(kinds, last_heard, why)
+
+    def restored(self, kinds: Iterable[MediaKind]) -> None:
+        """These kinds have a connection again."""
+        self._continuity.restored(kinds, asyncio.get_running_loop().time())
+
+    def ended(self) -> None:
+        """Nothing more comes."""
+        self._continuity.ended(asyncio.get_running_loop().time())
+
+    def unusable(self, leg: str, noise: Noise) -> None:
+        """A message could not be used: count it, and say so once a second with the sum."""
+        self.noise[noise.kind.value] = self.noise.get(noise.kind.value, 0) + 1
+        if count := self._throttle.note(1, asyncio.get_running_loop().time()):
+            self._log.warning(
+                "MessagesNotUsed", leg=leg, count=count, kind=noise.kind.value, last=noise.detail
+            )
+
+    def _gap_noted(self, gap: GapNoted) -> None:
+        self._log.warning("GapNoted", leg=gap.kind.value, gap_ms=gap.end_ms - gap.start_ms, reason=gap.cause)
+        self._demux.announce(gap)

@@ -1,0 +1,103 @@
+"""From a start webhook to a worker: everything that a configuration says about new streams.
+
+A reloaded configuration makes a new factory; streams that run keep what they were made with.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from .config import AppConfig, Config
+from .model.media import MediaKind
+from .model.signals import StreamStarted
+from .protocol.identity import StreamIdentity
+from .sinks import registry
+from .sinks.base import StreamInfo
+from .sinks.registry import ReadySink
+from .stream.sink_runner import QueueLimits, SinkRunner
+from .stream.worker import Environment, StreamSettings, StreamWorker
+from .transport.endpoint import EndpointPolicy
+from .transport.tls import client_context
+from .transport.websocket import WebSocketConnector
+from .wire.signature import handshake_signature
+
+LATE_MS = 60_000
+"""A start that is older is tried once: Zoom waits about so long for the connection (V1.md §7)."""
+
+_LIVE = QueueLimits(linger_s=0.0)
+_GATHERED = QueueLimits()
+
+
+class StreamFactory:
+    """Makes the workers of new streams."""
+
+    def __init__(self, config: Config, unix_ms: Callable[[], int], random: Callable[[], float]) -> None:
+        """Raises ConfigError if a sink or the CA file cannot be used."""
+        self._apps = {app.name: app for app in config.apps}
+        self._sinks = [registry.build(sink) for sink in config.sinks]
+        self._environment = Environment(
+            WebSocketConnector(client_context(config.rtms.ca_file)),
+            EndpointPolicy(config.rtms.allowed_hosts, config.rtms.allow_insecure_loopback),
+            unix_ms,
+            random,
+        )
+        self._settings = StreamSettings(
+            config.media, config.rtms.mode == "unified", config.follow, config.rtms.buffer_data
+        )
+
+    @property
+    def directories(self) -> list[str]:
+        """Where the sinks write."""
+        return [place for sink in self._sinks if (place := sink.spec.directory(sink.config))]
+
+    def make(self, start: StreamStarted, own_sinks: Sequence[ReadySink], *, resumed: bool) -> StreamWorker:
+        """The worker of a stream; the start is the first thing that it will hear.
+
+        Args:
+            start: the webhook.
+            own_sinks: the program's own, besides the configured ones.
+            resumed: an earlier engine had the stream.
+
+        Raises:
+            EndpointRefused: its server is off the allow-list.
+        """
+        self._environment.policy.endpoint(start.server_urls[0])
+        sinks = (*self._sinks, *own_sinks)
+        info = StreamInfo(
+            stream_id=start.stream_id,
+            app=start.app,
+            product=start.product,
+            entity_id=start.entity_id,
+            started_ms=start.event_ts_ms,
+            media=self._settings.params,
+            kinds=_union(sinks),
+            meeting_id=start.meeting_id,
+            account_id=start.account_id,
+            operator_id=start.operator_id,
+            resumed=resumed,
+        )
+        worker = StreamWorker(
+            info,
+            _identity(self._apps[start.app], start),
+            self._settings,
+            [_runner(sink) for sink in sinks],
+            self._environment,
+            is_late=not resumed and self._environment.unix_ms() - start.event_ts_ms > LATE_MS,
+        )
+        worker.hear(start)
+        return worker
+
+
+def _union(sinks: Iterable[ReadySink]) -> frozenset[MediaKind]:
+    """What Zoom is asked for: no kind that no sink wants."""
+    return frozenset(kind for sink in sinks for kind in sink.kinds)
+
+
+def _runner(sink: ReadySink) -> SinkRunner:
+    limits = _LIVE if sink.spec.live else _GATHERED
+    return SinkRunner(sink.name, sink.spec.factory(sink.config), sink.kinds, limits)
+
+
+def _identity(app: AppConfig, start: StreamStarted) -> StreamIdentity:
+    signature = handshake_signature(
+        app.client_id, app.client_secret.reveal(), start.entity_id, start.stream_id
+    )
+    return StreamIdentity(start.product, start.entity_id, start.stream_id, signature)
