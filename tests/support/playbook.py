@@ -35,7 +35,10 @@ class Playbook:
 
     def __init__(self, *kinds: str, unified: bool = False, id_variants: int = 1, random: float = 0.0) -> None:
         self.machine = StreamLifecycle(
-            (MediaKind(kind) for kind in kinds), unified=unified, id_variants=id_variants, random=lambda: random
+            (MediaKind(kind) for kind in kinds),
+            unified=unified,
+            id_variants=id_variants,
+            random=lambda: random,
         )
         self.now = 0.0
         self._kinds = kinds
