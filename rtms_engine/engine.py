@@ -26,7 +26,7 @@ from .coordination.base import Journal
 from .coordination.lock import DirectoryLock
 from .coordination.memory import MemoryJournal
 from .coordination.sqlite import SqliteJournal
-from .errors import ConfigError, RtmsError, StreamRefused
+from .errors import ConfigError, RtmsError, ShuttingDown, StreamRefused
 from .model.ids import StreamId
 from .model.media import MediaKind
 from .model.reasons import Outcome, StopReason
@@ -252,6 +252,13 @@ class Engine:
         if not await self._journal.append(signal):
             _log.info("WebhookIgnored", reason="the same delivery again")
             return
+        if (
+            isinstance(signal, StreamStarted)
+            and not self._supervisor.accepts
+            and not self._runs(signal.stream_id)
+        ):
+            # It is in the journal for the next engine; and Zoom, told so, tries again in 5 minutes.
+            raise ShuttingDown
         await self._supervisor.accept(signal)
         if isinstance(signal, StreamStopped) and not self._runs(signal.stream_id):
             self._supervisor.spawn(self._erase(signal), f"erase:{signal.stream_id}")

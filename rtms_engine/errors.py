@@ -10,6 +10,7 @@
     │   └── RemoteProtocolError Zoom's side said something that cannot be read
     ├── EndpointRefused         a server URL that is off the allow-list
     ├── StreamRefused           a stream that is not joined, because of a limit
+    ├── ShuttingDown            a new stream came while the engine ends; Zoom must try again
     ├── ConnectFailed           a WebSocket could not be opened
     ├── ZoomApiError            Zoom's REST API refused, failed or could not be reached
     ├── JournalError            accepted signals cannot be remembered; Zoom must try again
@@ -81,6 +82,13 @@ class EndpointRefused(RtmsError):
 
 class StreamRefused(RtmsError):
     """A stream is not joined, because of a limit; the text says which."""
+
+
+class ShuttingDown(RtmsError):
+    """A new stream is announced to an engine that takes no more."""
+
+    def __str__(self) -> str:
+        return "the engine is shutting down"
 
 
 class ConnectFailed(RtmsError):

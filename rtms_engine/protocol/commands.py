@@ -58,6 +58,8 @@ class Finish(msgspec.Struct, frozen=True):
 
     reason: StopReason
     detail: str = ""
+    is_released: bool = False
+    """It is not over at Zoom; we let go of it."""
 
 
 Command = (

@@ -159,12 +159,12 @@ class Connection(ABC):
                     else Heard(one)
                     for one in heard
                 )
-            case StreamStateUpdate(state=state, reason=reason):
-                return (StreamStateHeard(StreamState(state), StopReason(reason)),)
+            case StreamStateUpdate(state=state, reason=reason, timestamp=when):
+                return (StreamStateHeard(StreamState(state), StopReason(reason), when),)
             case StreamStateResponse(state=state):
                 return (StreamStateHeard(StreamState(state), StopReason.UNDEFINED),)
-            case SessionStateUpdate(rtms_session_id=session, state=state, stop_reason=reason):
-                return (SessionStateHeard(session, SessionState(state), StopReason(reason)),)
+            case SessionStateUpdate(rtms_session_id=session, state=state, stop_reason=reason, timestamp=when):
+                return (SessionStateHeard(session, SessionState(state), StopReason(reason), when),)
             case SessionStateResponse(rtms_session_id=session, state=state):
                 return (SessionStateHeard(session, SessionState(state), StopReason.UNDEFINED),)
             case StreamCloseResponse(status_code=status, reason=reason):

@@ -69,6 +69,8 @@ class StreamStateHeard(msgspec.Struct, frozen=True):
 
     state: StreamState
     reason: StopReason
+    timestamp_ms: int = 0
+    """Zoom's time of it; 0 if it did not say."""
 
 
 class SessionStateHeard(msgspec.Struct, frozen=True):
@@ -77,6 +79,8 @@ class SessionStateHeard(msgspec.Struct, frozen=True):
     session_id: str
     state: SessionState
     reason: StopReason
+    timestamp_ms: int = 0
+    """Zoom's time of it; 0 if it did not say."""
 
 
 class StatusHeard(msgspec.Struct, frozen=True):

@@ -108,7 +108,6 @@ class Leg:
         if self.state is not LegState.GIVEN_UP:
             self.state = LegState.IDLE
         self.retry_at = None
-        self.generation += 1
 
     def begin_anew(self) -> None:
         """Forget the attempts: it is up, or there are new servers."""

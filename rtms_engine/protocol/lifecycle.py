@@ -258,7 +258,8 @@ class StreamLifecycle:
         if self.phase is Phase.DRAINING and self._phase_until is None:
             self._reason = StopReason.UNDEFINED
             self._enter(Phase.LIVE)
-            return self._connect_media([leg for leg in self._media.values() if leg.state is LegState.IDLE], now)
+            idle = [leg for leg in self._media.values() if leg.state is LegState.IDLE]
+            return self._connect_media(idle, now)
         return []
 
     def _status(self, event: StatusHeard, now: float) -> list[Command]:
@@ -281,7 +282,9 @@ class StreamLifecycle:
         return self._end(now) if self.phase is Phase.DRAINING else []
 
     def _released(self, event: Released, now: float) -> list[Command]:
-        return self._finish(StopReason.UNDEFINED, "the engine let go of the stream")
+        if self.phase is Phase.ENDING:
+            return self._finish(self._reason, "")
+        return self._finish(StopReason.UNDEFINED, "the engine let go of the stream", is_released=True)
 
     # --- what the stories share ---
 
@@ -295,7 +298,9 @@ class StreamLifecycle:
             return commands + self._end(now)
         if not self._signaling.lost(now, self._random):
             if self._is_late:
-                return commands + self._finish(StopReason.UNDEFINED, f"expired: it was announced late, and {why}")
+                return commands + self._finish(
+                    StopReason.UNDEFINED, f"expired: it was announced late, and {why}"
+                )
             self._reason = StopReason.AWAIT_RECONNECTION_TIMEOUT
             return commands + self._end(now)
         return commands
@@ -361,10 +366,10 @@ class StreamLifecycle:
             return self._end(now)
         return self._finish(self._reason, "")
 
-    def _finish(self, reason: StopReason, detail: str) -> list[Command]:
+    def _finish(self, reason: StopReason, detail: str, *, is_released: bool = False) -> list[Command]:
         commands = self._drop(self._legs)
         self._enter(Phase.FINISHED)
-        return [*commands, Finish(reason, detail)]
+        return [*commands, Finish(reason, detail, is_released)]
 
     def _enter(self, phase: Phase, until: float | None = None) -> None:
         self.phase = phase

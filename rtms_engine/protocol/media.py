@@ -16,6 +16,7 @@ from ..model.frames import (
 )
 from ..model.media import MediaKind, MediaParams, Params
 from ..model.reasons import StatusCode
+from ..wire.json_codec import SECONDS_BELOW, milliseconds
 from ..wire.media_params import (
     MEDIA_TYPE,
     MEDIA_TYPE_ALL,
@@ -187,7 +188,7 @@ class MediaProtocol(Connection):
         frame = AudioFrame(
             self._identity.stream_id,
             speaker,
-            content.timestamp or self._unix_ms(),
+            self._time_ms(content.timestamp),
             now,
             self._params.audio,
             content.data,
@@ -200,7 +201,7 @@ class MediaProtocol(Connection):
         frame = VideoFrame(
             self._identity.stream_id,
             self._speaker(content),
-            content.timestamp or self._unix_ms(),
+            self._time_ms(content.timestamp),
             now,
             self._params.video.codec,
             content.data,
@@ -212,7 +213,7 @@ class MediaProtocol(Connection):
         frame = ShareFrame(
             self._identity.stream_id,
             self._speaker(content),
-            content.timestamp or self._unix_ms(),
+            self._time_ms(content.timestamp),
             now,
             self._params.share.codec,
             content.data,
@@ -227,11 +228,11 @@ class MediaProtocol(Connection):
             TranscriptSegment(
                 self._identity.stream_id,
                 self._speaker(content),
-                content.timestamp or content.start_time or self._unix_ms(),
+                self._time_ms(content.timestamp or content.start_time or 0),
                 now,
                 content.data,
-                content.start_time,
-                content.end_time,
+                content.start_time and self._time_ms(content.start_time),
+                content.end_time and self._time_ms(content.end_time),
                 language_tag(content.language),
                 content.sentence_id,
                 _TRANSCRIPT_OPERATION.get(content.attribute, TranscriptOperation.NEW),
@@ -248,7 +249,7 @@ class MediaProtocol(Connection):
             ChatMessage(
                 self._identity.stream_id,
                 self._person(content.sender or {}),
-                content.timestamp or self._unix_ms(),
+                self._time_ms(content.timestamp),
                 now,
                 content.data,
                 operation,
@@ -261,6 +262,10 @@ class MediaProtocol(Connection):
                 tuple(content.delete_file_id_list or ()),
             ),
         )
+
+    def _time_ms(self, timestamp: int) -> int:
+        """Milliseconds, also where Zoom said seconds (V1.md Appendix C); our time where it said nothing."""
+        return timestamp if timestamp >= SECONDS_BELOW else milliseconds(timestamp) or self._unix_ms()
 
     def _with_noise(self, frame: Frame, content: MediaContent) -> Sequence[Output]:
         size = len(content.data)

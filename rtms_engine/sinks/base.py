@@ -66,6 +66,8 @@ class Ending(msgspec.Struct, frozen=True):
     """Unix milliseconds."""
     detail: str = ""
     """A sentence for people, where the reason alone does not tell."""
+    is_released: bool = False
+    """The engine let go of the stream; it may go on at Zoom, and another engine take it up."""
 
 
 class Sink(Protocol):

@@ -84,12 +84,12 @@ class Received:
 
 
 class _Outage(msgspec.Struct):
-    """A kind of media without a connection; times are Zoom's, in Unix milliseconds."""
+    """A kind of media without a connection; times are the loop's, since Zoom's clock may yet be learnt."""
 
-    since_ms: int
+    since: float
     why: str
     was_flowing: bool
-    restored_ms: int | None = None
+    restored_at: float | None = None
 
 
 class Continuity:
@@ -130,11 +130,10 @@ class Continuity:
 
     def lost(self, kinds: Iterable[MediaKind], last_heard: float, why: str) -> None:
         """The connection of these kinds is gone; it was last heard at ``last_heard`` (loop's time)."""
-        since_ms = self._zoom_ms(last_heard)
         for kind in self._granted.intersection(kinds):
             newest_ms = self._newest_ms.get(kind, 0)
-            flowing = since_ms - newest_ms < FLOWING_MS
-            self._outages.setdefault(kind, _Outage(since_ms, why, flowing)).restored_ms = None
+            flowing = self._zoom_ms(last_heard) - newest_ms < FLOWING_MS
+            self._outages.setdefault(kind, _Outage(last_heard, why, flowing)).restored_at = None
 
     def restored(self, kinds: Iterable[MediaKind], now: float) -> None:
         """These kinds have a connection again."""
@@ -144,14 +143,14 @@ class Continuity:
             outage = self._outages.get(kind)
             if outage is None:
                 continue
-            outage.restored_ms = self._zoom_ms(now)
+            outage.restored_at = now
             if kind is not MediaKind.AUDIO:
-                self._note(kind, outage.restored_ms)
+                self._note(kind, self._zoom_ms(now))
 
     def ended(self, now: float) -> None:
         """The stream is over: what has no connection now does not come any more."""
         for kind, outage in list(self._outages.items()):
-            self._note(kind, outage.restored_ms or self._zoom_ms(now))
+            self._note(kind, self._zoom_ms(now if outage.restored_at is None else outage.restored_at))
 
     # --- frames ---
 
@@ -194,17 +193,19 @@ class Continuity:
     def _judge_outage(self, timestamp_ms: int) -> None:
         """The first sound after an outage shows whether Zoom kept what was said meanwhile."""
         outage = self._outages[MediaKind.AUDIO]
-        if outage.restored_ms is None:
+        if outage.restored_at is None:
             return
-        if timestamp_ms < outage.restored_ms or not outage.was_flowing:
-            self._note(MediaKind.AUDIO, outage.restored_ms - BUFFERED_MS)
+        restored_ms = self._zoom_ms(outage.restored_at)
+        if timestamp_ms < restored_ms or not outage.was_flowing:
+            self._note(MediaKind.AUDIO, restored_ms - BUFFERED_MS)
         else:
             self._note(MediaKind.AUDIO, timestamp_ms)
 
     def _note(self, kind: MediaKind, until_ms: int) -> None:
         outage = self._outages.pop(kind)
-        if until_ms - outage.since_ms >= SHORTEST_GAP_MS:
-            self._announce(GapNoted(until_ms, kind, outage.since_ms, until_ms, outage.why))
+        since_ms = self._zoom_ms(outage.since)
+        if until_ms - since_ms >= SHORTEST_GAP_MS:
+            self._announce(GapNoted(until_ms, kind, since_ms, until_ms, outage.why))
 
     # --- Zoom's clock ---
 

@@ -23,7 +23,7 @@ from ..model.events import (
     StreamStateChanged,
 )
 from ..model.media import MediaKind, MediaParams
-from ..model.reasons import StopReason, explain
+from ..model.reasons import StopReason
 from ..model.signals import StreamInterrupted, StreamSignal, StreamStarted, StreamStopped
 from ..protocol.commands import (
     AcknowledgeReady,
@@ -147,7 +147,6 @@ class StreamWorker:
         self._connections = Connections()
         self._demux = Demultiplexer(self._runners)
         self._video_choice = VideoChoice(settings.follow) if self._chooses_video else None
-        self._is_released = False
         self._ending: Ending | None = None
         self._log = structlog.get_logger().bind(
             stream_id=info.stream_id, meeting=info.entity_id, product=info.product.name
@@ -178,7 +177,6 @@ class StreamWorker:
 
     def release(self) -> None:
         """Let go of the stream without ending it: another engine may take it over."""
-        self._is_released = True
         self._post(Released())
 
     def statistics(self) -> StreamStatistics:
@@ -210,12 +208,12 @@ class StreamWorker:
                 for runner in self._runners:
                     name = f"stream:{self.info.stream_id}/{runner.name}"
                     tasks.create_task(runner.run(self.info), name=name)
-                ending = await self._until_the_end(tasks)
+                self._ending = ending = await self._until_the_end(tasks)
                 for runner in self._runners:
                     runner.finish(ending)
         finally:
             self._connections.abort()
-        return not self._is_released
+        return not ending.is_released
 
     async def _until_the_end(self, tasks: asyncio.TaskGroup) -> Ending:
         try:
@@ -225,7 +223,12 @@ class StreamWorker:
             self._log.exception("StreamFailed", reason="defect in the engine")
             self._ending = self._end(StopReason.UNDEFINED, "defect in the engine; see the log")
         ending = self._ending or self._end(StopReason.UNDEFINED, "")
-        self._log.info("StreamEnded", **_summary(ending), received=_plain(self._demux.received()))
+        self._log.info(
+            "StreamEnded",
+            stop_reason=f"{int(ending.stop_reason)} {ending.stop_reason.name}",
+            detail=ending.detail,
+            received={kind.value: count for kind, count in self._demux.received().items()},
+        )
         return ending
 
     async def _follow_the_lifecycle(self, tasks: asyncio.TaskGroup) -> None:
@@ -268,9 +271,9 @@ class StreamWorker:
                 self._log.error("MediaRefused", leg=leg.name, reason=why)
                 for kind in sorted(leg.kinds):
                     self._reception.event(MediaRefused(self._world.unix_ms(), kind, why))
-            case Finish(reason=reason, detail=detail):
+            case Finish(reason=reason, detail=detail, is_released=is_released):
                 self._reception.ended()
-                self._ending = self._end(reason, detail)
+                self._ending = self._end(reason, detail, is_released)
 
     def _connect(self, command: Connect, tasks: asyncio.TaskGroup) -> None:
         driver: LegDriver[Connection] = LegDriver(
@@ -350,7 +353,10 @@ class StreamWorker:
                 self._post(LegAccepted(driver.leg, driver.generation, server_urls))
             case HandshakeRefused(status=status, reason=reason):
                 self._log.warning(
-                    "HandshakeRefused", leg=driver.leg.name, status=int(status), name=status.name, said=reason
+                    "HandshakeRefused",
+                    leg=driver.leg.name,
+                    status=f"{int(status)} {status.name}",
+                    said=reason,
                 )
                 self._post(LegRefused(driver.leg, driver.generation, status, reason))
             case Silent(why=why):
@@ -358,18 +364,19 @@ class StreamWorker:
             case MediaInterrupted(kinds=kinds):
                 self._reception.event(MediaConnectionInterrupted(self._world.unix_ms(), tuple(sorted(kinds))))
                 self._post(event)
-            case StreamStateHeard(state=state, reason=reason):
+            case StreamStateHeard(state=state, reason=reason, timestamp_ms=when):
                 self._log.info("StreamStateChanged", state=state.name, reason=_name(reason))
-                self._reception.event(StreamStateChanged(self._world.unix_ms(), state.name, _name(reason)))
+                when = when or self._world.unix_ms()
+                self._reception.event(StreamStateChanged(when, state.name, _name(reason)))
                 self._post(event)
-            case SessionStateHeard(session_id=session_id, state=session_state, reason=reason):
-                changed = SessionStateChanged(
-                    self._world.unix_ms(), session_id, session_state.name, _name(reason)
+            case SessionStateHeard(session_id, session_state, reason, when):
+                when = when or self._world.unix_ms()
+                self._reception.event(
+                    SessionStateChanged(when, session_id, session_state.name, _name(reason))
                 )
-                self._reception.event(changed)
                 self._post(event)
             case StatusHeard(status=status, reason=reason) | CloseAnswered(status=status, reason=reason):
-                self._log.info("StatusHeard", status=int(status), name=status.name, said=reason)
+                self._log.info("StatusHeard", status=f"{int(status)} {status.name}", said=reason)
                 self._post(event)
 
     def _handshake_accepted(self, driver: LegDriver[Connection], event: HandshakeAccepted) -> None:
@@ -390,8 +397,8 @@ class StreamWorker:
         if user_id is not None and self._connections.is_ready(MediaKind.VIDEO):
             self._say(lambda signaling: signaling.subscribe_video(user_id))
 
-    def _end(self, reason: StopReason, detail: str) -> Ending:
-        return Ending(reason, self._world.unix_ms(), detail)
+    def _end(self, reason: StopReason, detail: str, is_released: bool = False) -> Ending:
+        return Ending(reason, self._world.unix_ms(), detail, is_released)
 
     @property
     def _chooses_video(self) -> bool:
@@ -401,12 +408,3 @@ class StreamWorker:
 
 def _name(reason: StopReason) -> str:
     return reason.name if reason else ""
-
-
-def _summary(ending: Ending) -> dict[str, str | int]:
-    name = explain("stop", int(ending.stop_reason)).name
-    return {"stop_reason": int(ending.stop_reason), "name": name, "detail": ending.detail}
-
-
-def _plain(received: dict[MediaKind, int]) -> dict[str, int]:
-    return {kind.value: count for kind, count in received.items()}

@@ -13,7 +13,7 @@ status   when
 404/405  another path, another method
 413      the body is larger than `LARGEST_BODY`
 500      ``accept`` failed; Zoom tries again
-503      the body came too slowly, or ``accept`` did not answer in time, or raised JournalError; Zoom
+503      the body came too slowly, or ``accept`` did not answer in time, or raised JournalError or ShuttingDown; Zoom
          tries again
 =======  ========================================================================================
 
@@ -33,7 +33,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from ..errors import JournalError, WebhookRejected
+from ..errors import JournalError, ShuttingDown, WebhookRejected
 from ..model.signals import (
     AccountSignal,
     Ignored,
@@ -93,7 +93,7 @@ class WebhookReceiver:
     Args:
         apps: secret tokens by the name of their app. The app whose token verifies a delivery owns it.
         accept: awaited with every signal about a stream or an account, at most `ACCEPT_TIMEOUT_S`
-            seconds, then cancelled. JournalError is answered with 503; anything else that it raises
+            seconds, then cancelled. JournalError and ShuttingDown are answered with 503; anything else that it raises
             is logged as a defect and answered with 500.
         path: where Zoom posts to.
         unix_s: the wall clock, Unix seconds.
@@ -153,7 +153,7 @@ class WebhookReceiver:
         except TimeoutError:
             _log.error("WebhookTimedOut", timeout_s=ACCEPT_TIMEOUT_S)
             result, response = Result.UNAVAILABLE, web.Response(status=503, text="busy")
-        except JournalError as error:
+        except (JournalError, ShuttingDown) as error:
             _log.error("WebhookNotAccepted", reason=str(error))
             result, response = Result.UNAVAILABLE, web.Response(status=503, text="unavailable")
         except Exception:  # noqa: BLE001 - one of the four places: Zoom must hear 500 to try again

@@ -29,7 +29,7 @@ from .messages import (
 )
 
 _LARGEST = 2**53
-_SECONDS_BELOW = 10**11
+SECONDS_BELOW = 10**11
 """A Unix time below this is in seconds (V1.md §5.7)."""
 
 _ANSWERS = frozenset(
@@ -162,7 +162,7 @@ def code(value: Any, codes: type[OpenIntEnum]) -> int | None:
 def milliseconds(value: Any) -> int:
     """A Unix time in milliseconds, also from one in seconds; 0 if there is none."""
     number = count(value)
-    return number * 1000 if 0 < number < _SECONDS_BELOW else number
+    return number * 1000 if 0 < number < SECONDS_BELOW else number
 
 
 def _status(fields: Fields) -> Fields:

@@ -31,7 +31,7 @@ async def status_of(url: str) -> int:
 
 
 async def test_draining_waits_for_the_meetings(tmp_path: Path) -> None:
-    """Running streams go on to their end; new ones are acknowledged and not joined."""
+    """Running streams go on to their end; Zoom is told to announce new ones again."""
     async with zoom_and_engine(recording(tmp_path)) as (zoom, engine):
         ready = engine.webhook_url.replace("/webhook", "/readyz")
         meeting = await zoom.start(SCRIPT, engine.webhook_url, granted=AUDIO)
@@ -42,7 +42,7 @@ async def test_draining_waits_for_the_meetings(tmp_path: Path) -> None:
             await asyncio.sleep(1)
             assert await status_of(ready) == 503
             late = await zoom.start(SCRIPT, engine.webhook_url, granted=AUDIO)
-            assert late.deliveries[0].status == 200
+            assert late.deliveries[0].status == 503
             assert not draining.done()
             assert list(engine.live_streams()) == [meeting.stream_id]
         stats = await over(engine, meeting)

@@ -11,6 +11,7 @@ from rtms_engine.protocol.commands import Connect
 from rtms_engine.protocol.events import SIGNALING
 from rtms_engine.protocol.leg import Leg, LegState
 from tests.protocol.speaking import identity
+from tests.wire.strategies import unhurried
 
 
 def no_jitter():
@@ -77,6 +78,7 @@ def test_backoff(attempt, seconds):
     assert backoff_s(attempt, no_jitter) == seconds
 
 
+@unhurried
 @given(st.integers(0, 100), st.floats(0, 1, exclude_max=True))
 def test_jitter_only_shortens(attempt, random):
     longest = backoff_s(attempt, no_jitter)

@@ -11,6 +11,7 @@ from rtms_engine.model.reasons import SessionState, StatusCode, StopReason, Stre
 from rtms_engine.protocol import events as e
 from rtms_engine.protocol.lifecycle import Phase
 from tests.support.playbook import URLS, Playbook, leg_id, streaming
+from tests.wire.strategies import unhurried
 
 NEW_URLS = {kind: f"wss://new/{kind}" for kind in URLS}
 
@@ -134,6 +135,7 @@ def test_unified_media_is_not_tried_outside_of_its_window_either():
 
 
 @pytest.mark.parametrize("name", ["signaling", "audio"])
+@unhurried
 @given(random=st.floats(0, 1, exclude_max=True))
 def test_jitter_only_shortens(name, random):
     """At most by 10 %, and never to a time after Zoom's window."""
@@ -766,7 +768,7 @@ _STEPS = st.one_of(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(st.lists(_STEPS, max_size=30), st.booleans())
 def test_whatever_happens(steps, unified):
     """It never raises, deadlines are never in the past, it never forgets itself, and it can be stopped."""

@@ -43,7 +43,7 @@ from rtms_engine.protocol.events import (
 )
 from rtms_engine.protocol.media import MediaProtocol
 from tests.protocol.speaking import UNIX_MS, Names, identity, said, unix_ms, zoom_says
-from tests.wire.strategies import MESSAGE
+from tests.wire.strategies import MESSAGE, few
 
 T = 1738392033699
 AUDIO_20 = AudioParams(send_rate_ms=20)
@@ -424,6 +424,7 @@ def test_silence_means_death_where_keep_alives_came():
 # --- fuzz ---
 
 
+@few
 @given(
     st.lists(MESSAGE, max_size=5),
     st.sampled_from([shaking_hands, ready]),
@@ -437,6 +438,7 @@ def test_no_message_can_raise(messages, connection, kinds):
         said(media)
 
 
+@few
 @given(st.binary(max_size=300))
 def test_sound_arrives_as_it_was_sent(payload):
     """Whatever the bytes: Base64 in, bytes out."""

@@ -26,7 +26,7 @@ from rtms_engine.protocol.events import (
 )
 from rtms_engine.protocol.signaling import SignalingProtocol, events_for
 from tests.protocol.speaking import UNIX_MS, identity, said, unix_ms, zoom_says
-from tests.wire.strategies import MESSAGE
+from tests.wire.strategies import MESSAGE, few
 
 EVENTS = (EventType(2), EventType(3), EventType(4))
 URLS = {"audio": "wss://m:443", "transcript": "wss://m:443", "all": "wss://m:443"}
@@ -414,6 +414,7 @@ def test_it_shows_its_face():
     assert repr(ready()) == "<SignalingProtocol ready>"
 
 
+@few
 @given(st.lists(MESSAGE, max_size=5), st.sampled_from([shaking_hands, ready]))
 def test_no_message_can_raise(messages, connection):
     """And all that it wants said can be said."""

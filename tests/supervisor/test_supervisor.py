@@ -189,10 +189,14 @@ async def test_leaving_lets_go_of_every_stream_and_waits():
 async def test_leaving_because_of_an_error():
     """The streams are let go of in the same way, and the error stays what it is."""
     office = Office(Slow)
-    with pytest.raises(KeyError):
+
+    async def fails():
         async with office.supervisor as supervisor:
             await supervisor.accept(started(1))
             raise KeyError
+
+    with pytest.raises(KeyError):
+        await fails()
     assert office.worker().is_done
     assert nothing_is_left()
 

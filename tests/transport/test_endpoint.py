@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from rtms_engine.errors import EndpointRefused
 from rtms_engine.transport.endpoint import EndpointPolicy, is_loopback
+from tests.wire.strategies import unhurried
 
 ALLOWED = [
     ("wss://rtms.zoom.us", "rtms.zoom.us", 443),
@@ -155,6 +156,7 @@ def test_is_loopback(host, loopback):
     assert is_loopback(host) is loopback
 
 
+@unhurried
 @given(st.text(max_size=40) | st.from_regex(r"wss?://[^/]{0,30}", fullmatch=True))
 def test_any_text_is_allowed_or_refused(url):
     """Nothing else can happen; what is allowed is below an allowed domain."""

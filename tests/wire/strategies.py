@@ -1,6 +1,11 @@
 """What Zoom might send, and what it never should: for fuzzing."""
 
+from hypothesis import settings
 from hypothesis import strategies as st
+
+unhurried = settings(deadline=None)
+"""A busy machine is no defect."""
+few = settings(unhurried, max_examples=40)
 
 SCALAR = (
     st.none()
@@ -36,7 +41,57 @@ JSON = st.recursive(
     max_leaves=6,
 )
 
-KEYS = ["status_code", "status", "reason", "state", "stop_reason", "timestamp", "event_ts", "sequence", "rtms_session_id", "session_id", "rtms_stream_id", "media_server", "media_urls", "server_urls", "media_params", "payload_encrypted", "payload_encryption", "event", "events", "event_type", "participants", "user_id", "user_name", "channel_id", "content", "data", "text", "length", "start_time", "end_time", "language", "attribute", "sentence_id", "operation_type", "message_id", "chat_session", "sender", "receiver", "files", "delete_file_id_list", "subscribe", "protocol_version", "signature", "meeting_uuid", "audio", "video", "type", "url", "participant_info"]
+KEYS = [
+    "status_code",
+    "status",
+    "reason",
+    "state",
+    "stop_reason",
+    "timestamp",
+    "event_ts",
+    "sequence",
+    "rtms_session_id",
+    "session_id",
+    "rtms_stream_id",
+    "media_server",
+    "media_urls",
+    "server_urls",
+    "media_params",
+    "payload_encrypted",
+    "payload_encryption",
+    "event",
+    "events",
+    "event_type",
+    "participants",
+    "user_id",
+    "user_name",
+    "channel_id",
+    "content",
+    "data",
+    "text",
+    "length",
+    "start_time",
+    "end_time",
+    "language",
+    "attribute",
+    "sentence_id",
+    "operation_type",
+    "message_id",
+    "chat_session",
+    "sender",
+    "receiver",
+    "files",
+    "delete_file_id_list",
+    "subscribe",
+    "protocol_version",
+    "signature",
+    "meeting_uuid",
+    "audio",
+    "video",
+    "type",
+    "url",
+    "participant_info",
+]
 
 _INNER = st.dictionaries(st.sampled_from(KEYS), JSON, max_size=6)
 

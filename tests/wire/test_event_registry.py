@@ -8,7 +8,7 @@ from rtms_engine.model import events as ev
 from rtms_engine.model.media import MediaKind
 from rtms_engine.model.products import CONTACT_CENTER_VOICE, MEETING, PRODUCTS, SESSION, WEBINAR
 from rtms_engine.wire.event_registry import decode_event
-from tests.wire.strategies import JSON
+from tests.wire.strategies import JSON, unhurried
 
 T = 1727384349123
 NOW = 1_790_000_000_000
@@ -143,6 +143,7 @@ def test_contact_center_has_the_automatic_events_and_unknown_ones(event, means):
     assert decode_event(CONTACT_CENTER_VOICE, event, NOW) == (means,)
 
 
+@unhurried
 @given(
     st.sampled_from(PRODUCTS),
     st.dictionaries(
