@@ -11,6 +11,7 @@ The plan of the house, from the cellar to the roof. Imports point down and inwar
 `sinks`, `recording`    where frames go: the contract, the small built-ins, the recorder
 `stream`                one stream at work: machines joined to transports, tasks and sinks
 `webhook`               verify, parse, answer
+`zoom_api`              starts, stops, pauses and resumes streams at Zoom
 `supervisor`            which streams there are
 `config`, `engine`      the configuration; the composition root that knows everybody
 `daemon`                the command line, logging, the process

@@ -21,7 +21,7 @@ from typing import Self
 import structlog
 from aiohttp import web
 
-from .config import Config
+from .config import AppConfig, Config
 from .coordination.base import Journal
 from .coordination.lock import DirectoryLock
 from .coordination.memory import MemoryJournal
@@ -116,7 +116,8 @@ class Engine:
             unix_s=unix_s,
             random=random,
         )
-        self._restarts = RestartPolicy()
+        self._restart_policy = RestartPolicy()
+        self._restarts: set[asyncio.Task[None]] = set()
         self._journal: Journal = MemoryJournal(unix_s)
         self._running = AsyncExitStack()
         self._port = config.server.port
@@ -148,6 +149,7 @@ class Engine:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.release()
         await self._running.__aexit__(None, None, None)
         _log.info("EngineStopped")
 
@@ -224,7 +226,9 @@ class Engine:
             timer.cancel()
 
     def release(self) -> None:
-        """Let go of every stream without ending it at Zoom; take no more."""
+        """Let go of every stream without ending it at Zoom; take no more, and start none again."""
+        for restart in self._restarts:
+            restart.cancel()
         self._supervisor.release()
 
     def reload(self, config: Config) -> None:
@@ -284,20 +288,30 @@ class Engine:
     async def _stream_ended(self, stream_id: StreamId, statistics: StreamStatistics | None) -> None:
         await self._journal.stream_ended(stream_id)
         if statistics is not None and statistics.ending is not None:
-            await self._restart(statistics.info, statistics.ending.stop_reason)
+            self._restart_if_wanted(statistics.info, statistics.ending.stop_reason)
 
-    async def _restart(self, stream: StreamInfo, reason: StopReason) -> None:
+    def _restart_if_wanted(self, stream: StreamInfo, reason: StopReason) -> None:
         """A stream that ended for a technical reason is started again at Zoom (V1.md §8.5)."""
         app = next((app for app in self._config.apps if app.name == stream.app), None)
         if app is None or not app.has_api or not self._supervisor.accepts:
             return
-        log = _log.bind(stream_id=stream.stream_id, meeting=stream.entity_id, reason=reason.name)
         now = asyncio.get_running_loop().time()
-        if not self._restarts.wants_restart(stream.entity_id, reason, now):
-            return
+        if self._restart_policy.wants_restart(stream.entity_id, reason, now):
+            work = self._restart(app, stream, reason)
+            task = self._supervisor.spawn(work, f"restart:{stream.stream_id}")
+            self._restarts.add(task)
+            task.add_done_callback(self._restarts.discard)
+
+    async def _restart(self, app: AppConfig, stream: StreamInfo, reason: StopReason) -> None:
+        log = _log.bind(stream_id=stream.stream_id, meeting=stream.entity_id, reason=reason.name)
         try:
-            entity_id = stream.meeting_id or stream.entity_id
-            await self._zoom_api.control(app, stream.product, entity_id, "start")
+            await self._zoom_api.control(
+                app,
+                stream.product,
+                stream.meeting_id or stream.entity_id,
+                "start",
+                participant_user_id=stream.operator_id or None,
+            )
         except RtmsError as error:
             log.error("RestartFailed", why=str(error))
         else:

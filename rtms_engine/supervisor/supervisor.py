@@ -123,9 +123,9 @@ class Supervisor(Generic[W]):
         """Signals by what was decided about them."""
         return dict(self._verdicts)
 
-    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        """Do something that nobody waits for; leaving the supervisor does."""
-        self._tasks.create_task(work, name=name)
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Do something that nobody waits for but, in the end, the leaving of the supervisor."""
+        return self._tasks.create_task(work, name=name)
 
     async def accept(self, signal: StreamSignal | AccountSignal) -> None:
         """Act on what a webhook says. Nothing in it waits, so cancelling it cannot cut it in two."""

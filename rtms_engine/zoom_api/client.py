@@ -113,7 +113,7 @@ class ZoomApi:
                 wait_s = wait_after(error, next(backoff, None))
                 if wait_s is None:
                     raise
-                _log.info(
+                _log.warning(
                     "ZoomApiRetried",
                     action=action,
                     meeting=entity_id,

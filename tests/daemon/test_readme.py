@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,6 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
-import tomllib
 
 README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
 EXAMPLE = (Path(__file__).parents[2] / "config.example.toml").read_text("utf-8")
@@ -54,20 +54,19 @@ def port(unused_tcp_port: int) -> int:
 def running(command: list[str], folder: Path, port: int) -> Iterator["subprocess.Popen[str]"]:
     """A program of ours, from the moment it is ready; ended by SIGTERM, which must go well."""
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(folder)}
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command,
         cwd=folder,
         env=environment,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-    )
-    try:
-        wait_for(f"http://127.0.0.1:{port}/readyz", process)
-        yield process
-    finally:
-        process.kill()
-        process.wait(WITHIN_S)
+    ) as process:
+        try:
+            wait_for(f"http://127.0.0.1:{port}/readyz", process)
+            yield process
+        finally:
+            process.kill()
 
 
 def wait_for(url: str, process: "subprocess.Popen[str]") -> None:

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import structlog
 from click.testing import CliRunner
 
 from rtms_engine.daemon.cli import main
@@ -40,7 +41,8 @@ def run(tmp_path, zoom):
         line = ["stream", *words, "--config", str(path)]
         return await asyncio.to_thread(CliRunner().invoke, main, line, catch_exceptions=False)
 
-    return invoke
+    yield invoke
+    structlog.reset_defaults()  # it wrote to the standard error of that command line
 
 
 @pytest.mark.parametrize("action", ["pause", "stop"])

@@ -16,13 +16,13 @@ APP = App("client-id", "client-secret", "secret-token")
 EPOCH_S = 1_790_000_000.0
 
 
-def config(zoom: FakeZoom, *sinks: SinkConfig, mode: Any = "split", **changes: Any) -> Config:
+def config(fake: FakeZoom, /, *sinks: SinkConfig, mode: Any = "split", **changes: Any) -> Config:
     """An engine that trusts this simulated Zoom."""
-    tls = zoom.base_url.startswith("wss")
+    tls = fake.base_url.startswith("wss")
     rtms = RtmsConfig(
         mode=mode,
         allowed_hosts=("127.0.0.1",),
-        ca_file=zoom.ca_file if tls else None,
+        ca_file=fake.ca_file if tls else None,
         allow_insecure_loopback=not tls,
     )
     given: dict[str, Any] = {

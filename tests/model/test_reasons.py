@@ -18,11 +18,13 @@ from rtms_engine.model.reasons import (
     explain,
     numbers_of,
 )
+from tests.wire.strategies import unhurried
 
 ENUMS = [MessageType, EventType, ContactCenterEventType, SessionState, StreamState, StatusCode, StopReason]
 
 
 @pytest.mark.parametrize("codes", ENUMS)
+@unhurried
 @given(number=st.integers())
 def test_every_number_is_a_value(codes, number):
     """Zoom adds some every quarter (V1.md §9)."""
@@ -103,7 +105,7 @@ def test_every_number_can_be_explained(table):
     for number in numbers_of(table):
         explanation = explain(table, int(number))
         assert explanation.name == number.name
-        assert explanation.cause.endswith(".")
+        assert explanation.cause.endswith((".", "?"))
         assert explanation.remedy.endswith(".")
 
 
