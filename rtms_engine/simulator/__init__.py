@@ -13,13 +13,17 @@ that a mistake of the engine is not repeated. It runs on any asyncio loop, with 
 
 - ``script``, ``sound``, ``pictures``, ``media``, ``cues`` - what happens, as timed messages (pure)
 - ``negotiation`` - which parameters are accepted (pure)
-- ``legs``, ``timing``, ``live``, ``zoom`` - the servers
-- ``webhooks``, ``ledger``, ``faults`` - what is told, what was sent, what goes wrong on request
+- ``connection``, ``legs``, ``timing``, ``live``, ``zoom`` - the servers
+- ``rest`` - the REST API that starts and stops streams
+- ``webhooks``, ``ledger`` - what is told, what was sent and what was withheld
+- ``faults``, ``chaos`` - what is odd about a stream, and what goes wrong in it
 """
 
+from .chaos import Plan, chaos_plan
 from .faults import Faults, Injection
-from .ledger import ClientError, Ledger, LedgerSnapshot, Sent
+from .ledger import ClientError, Ledger, LedgerSnapshot, Sent, Why, Withheld
 from .live import LiveMeeting, Options
+from .rest import Account, Answer
 from .script import Script, demo_script, load_script, synthetic_script
 from .simulate import Simulation, simulate
 from .sound import Stamp, stamp_of
@@ -28,6 +32,8 @@ from .webhooks import Delivery, WebhookSender
 from .zoom import App, FakeZoom, Refusal
 
 __all__ = [
+    "Account",
+    "Answer",
     "App",
     "ClientError",
     "Delivery",
@@ -38,6 +44,7 @@ __all__ = [
     "LedgerSnapshot",
     "LiveMeeting",
     "Options",
+    "Plan",
     "Refusal",
     "Script",
     "Sent",
@@ -45,6 +52,9 @@ __all__ = [
     "Stamp",
     "Timing",
     "WebhookSender",
+    "Why",
+    "Withheld",
+    "chaos_plan",
     "demo_script",
     "load_script",
     "simulate",

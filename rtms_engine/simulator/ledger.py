@@ -1,5 +1,6 @@
 """The exact book of what one stream put on the wire, and of what its client did wrong."""
 
+import enum
 from collections import Counter
 from typing import NamedTuple
 
@@ -18,6 +19,30 @@ class Sent(NamedTuple):
     size: int
     digest: int
     """CRC-32 of the payload."""
+
+
+class Why(enum.StrEnum):
+    """Why Zoom sent nothing for a while."""
+
+    INTERRUPTED = "interrupted"
+    """There was no connection, and this kind is not buffered, or the stream ended meanwhile."""
+    UNTOLD = "untold"
+    """As before, but the client could not know: it was half-open, or ready without being heard."""
+    BEYOND_BUFFER = "beyond the buffer"
+    """There was no connection for longer than sound is buffered (V1.md §6.9)."""
+    PAUSED = "paused"
+
+
+class Withheld(NamedTuple):
+    """A span of the wire's time of which one kind of media was not, and will not be, sent.
+
+    It is empty where a connection was lost and at once replaced.
+    """
+
+    kind: MediaKind
+    start_ms: int
+    end_ms: int
+    why: Why
 
 
 class ClientError(msgspec.Struct, frozen=True):
@@ -51,6 +76,7 @@ class Ledger:
     def __init__(self, keeps_frames: bool = True) -> None:
         self._keeps_frames = keeps_frames
         self.sent: list[Sent] = []
+        self.withheld: list[Withheld] = []
         self.frames: Counter[MediaKind] = Counter()
         self.payload_bytes: Counter[MediaKind] = Counter()
         self.events: Counter[int] = Counter()
@@ -74,6 +100,10 @@ class Ledger:
     def of(self, kind: MediaKind) -> list[Sent]:
         """What was sent of one kind."""
         return [sent for sent in self.sent if sent.kind is kind]
+
+    def distinct(self, kind: MediaKind) -> list[tuple[int, int]]:
+        """User and timestamp of what was sent of one kind, each at its first time on the wire."""
+        return list(dict.fromkeys((sent.user_id, sent.timestamp_ms) for sent in self.of(kind)))
 
     def snapshot(self) -> LedgerSnapshot:
         """The sums so far."""

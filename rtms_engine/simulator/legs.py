@@ -1,99 +1,25 @@
 """The two kinds of connections of a stream, seen from Zoom's side.
 
 A leg owns one accepted socket after its handshake: it reads it, keeps it alive and speaks on it.
-What the stream does as a whole is behind `Stage`. Sending is synchronous, so that what is decided
-together is said together.
+What the stream does as a whole is behind `Stage`.
 """
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any, Protocol
-
-import msgspec
-from websockets.asyncio.server import ServerConnection, broadcast
-from websockets.exceptions import ConnectionClosed
-from websockets.protocol import State
 
 from ..model.media import MediaKind
 from ..model.products import Product
 from ..model.reasons import EventType, StatusCode, StopReason
+from .connection import Connection, Fields
 from .cues import AUTOMATIC, Event, known_events
 from .faults import Faults
 from .ledger import Ledger
 from .media import SINGLE_PARTICIPANT, Frame
 from .timing import Timeline, Timing
-
-Fields = dict[str, Any]
-
-
-class Connection:
-    """One WebSocket: JSON objects in, JSON objects out, in the variant that ``faults`` asks for."""
-
-    def __init__(self, socket: ServerConnection) -> None:
-        self._socket = socket
-        self._is_cut = False
-        self.faults = Faults()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether what is written now can arrive."""
-        return not self._is_cut and self._socket.state is State.OPEN
-
-    def send(self, message: Mapping[str, Any]) -> None:
-        """Write a message; nothing happens if the socket is closed."""
-        self.send_bytes(self.faults.reshaped(msgspec.json.encode(message)))
-
-    def send_bytes(self, message: bytes) -> None:
-        """Write a message that is JSON already, or is meant not to be."""
-        as_text = not self.faults.binary_frames and _is_utf8(message)
-        broadcast([self._socket], message.decode() if as_text else message)
-
-    async def drained(self) -> None:
-        """Return when the client has taken most of what was written."""
-        await self._socket.drain()
-
-    async def receive(self) -> Fields | None:
-        """The next message, None if it is no JSON object. Raises ConnectionClosed."""
-        data = await self._socket.recv()
-        try:
-            fields = msgspec.json.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return None
-        return fields if isinstance(fields, dict) else None
-
-    async def messages(self) -> AsyncIterator[Fields | None]:
-        """Every message until the socket closes, however it does."""
-        while True:
-            try:
-                yield await self.receive()
-            except ConnectionClosed:
-                return
-
-    def cut(self) -> None:
-        """Cut the connection without a closing handshake; the client sees 1006.
-
-        What the client has room for still arrives, so that a cut does not blur the ledger.
-        """
-        self._is_cut = True
-        transport = self._socket.transport
-        if transport.get_write_buffer_size():
-            transport.abort()
-        else:
-            transport.close()
-
-    async def close(self, code: int = 1000) -> None:
-        """Close with a closing handshake."""
-        await self._socket.close(code)
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 class KeepAlive:
@@ -108,18 +34,25 @@ class KeepAlive:
         self._loop = asyncio.get_running_loop()
         self._open: dict[tuple[Any, Any], float] = {}
         """When each unanswered request was sent."""
+        self._muted_until = 0.0
+
+    def mute(self, seconds: float) -> None:
+        """Ask nothing for so long."""
+        self._muted_until = self._loop.time() + seconds
 
     async def run(self) -> None:
         """Return when the client does not answer any more."""
         sequence = 0
         while True:
             await asyncio.sleep(self._timing.keep_alive_interval_s)
+            if self._loop.time() < self._muted_until:
+                continue
             if len(self._open) >= self._timing.unanswered_keep_alives:
                 return
             sequence += 1
             asked = (self._timeline.unix_ms, sequence)
             self._open[asked] = self._loop.time()
-            self._ledger.keep_alives_sent[self._leg] += 1
+            self._ledger.keep_alives_sent[self._leg] += self._connection.is_open
             self._connection.send({"msg_type": 12, "timestamp": asked[0], "sequence": sequence})
 
     def answered(self, message: Fields) -> None:
@@ -139,7 +72,6 @@ class Stage(Protocol):
     timing: Timing
     timeline: Timeline
     ledger: Ledger
-    is_paused: bool
     video_user: int | None
     """Whose camera was chosen with message 28."""
     delivered_ms: dict[MediaKind, float]
@@ -156,6 +88,9 @@ class Stage(Protocol):
     @property
     def product(self) -> Product:
         """The product that the stream belongs to."""
+
+    def was_paused(self, at_ms: float) -> bool:
+        """Whether nothing was to be sent at that place of the script."""
 
     def lost(self, leg: "Leg", reason: StopReason) -> None:
         """The leg's socket is gone, for this reason."""
@@ -176,33 +111,29 @@ class Stage(Protocol):
         """Who has a camera, on or off."""
 
 
-class Leg:
+class Leg(ABC):
     """One socket of a stream, from its handshake to its end.
 
     Args:
         name: "signaling", or the kinds joined by "+".
         connection: its socket.
         stage: its stream.
-        silent: the stop reason if the client leaves keep-alives unanswered for good.
         closed: the stop reason if the client closes and does not come back.
     """
 
-    def __init__(
-        self, name: str, connection: Connection, stage: Stage, *, silent: StopReason, closed: StopReason
-    ) -> None:
+    def __init__(self, name: str, connection: Connection, stage: Stage, closed: StopReason) -> None:
         self.name = name
         self.connection = connection
         self.stage = stage
-        self._silent = silent
         self._closed = closed
-        self._keep_alive = KeepAlive(name, connection, stage)
+        self.keep_alive = KeepAlive(name, connection, stage)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Serve the socket until it is closed. Cancelling ends it at once."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            if self.name not in self.stage.faults.mute_keep_alives:
+            if self.stage.faults.mute_keep_alives.isdisjoint(self.name.split("+")):
                 self.spawn(self._keep_alive_until_silence(), "keep-alive")
             async for message in self.connection.messages():
                 self._receive(message)
@@ -221,34 +152,28 @@ class Leg:
         self.connection.send({"msg_type": message.get("msg_type", 0), **answer})
 
     async def _keep_alive_until_silence(self) -> None:
-        await self._keep_alive.run()
-        self.stage.lost(self, self._silent)
+        await self.keep_alive.run()
+        self.stage.lost(self, StopReason.KEEP_ALIVE_TIMEOUT)
         self.connection.cut()
 
     def _receive(self, message: Fields | None) -> None:
         if message is None:
             self.stage.ledger.client_error(self.name, "a message that is no JSON object")
         elif message.get("msg_type") == 13:
-            self._keep_alive.answered(message)
+            self.keep_alive.answered(message)
         else:
             self.handle(message)
 
+    @abstractmethod
     def handle(self, message: Fields) -> None:
         """A message other than 13 came."""
-        raise NotImplementedError
 
 
 class SignalingLeg(Leg):
     """The signaling socket (V1.md §3.6, §5)."""
 
     def __init__(self, connection: Connection, stage: Stage) -> None:
-        super().__init__(
-            "signaling",
-            connection,
-            stage,
-            silent=StopReason.KEEP_ALIVE_TIMEOUT,
-            closed=StopReason.SIGNAL_CONNECTION_INTERRUPTED,
-        )
+        super().__init__("signaling", connection, stage, StopReason.SIGNAL_CONNECTION_INTERRUPTED)
         self._subscribed: set[int] = set()
         self._told: set[int] = set()
         """Event types whose situation the client knows."""
@@ -400,18 +325,12 @@ class MediaLeg(Leg):
         params: Mapping[MediaKind, Mapping[str, Any]],
         is_all: bool,
     ) -> None:
-        super().__init__(
-            "+".join(kind.value for kind in params),
-            connection,
-            stage,
-            silent=StopReason.KEEP_ALIVE_TIMEOUT,
-            closed=StopReason.DATA_CONNECTION_CLOSED_ABNORMALLY,
-        )
+        name = "+".join(kind.value for kind in params)
+        super().__init__(name, connection, stage, StopReason.DATA_CONNECTION_CLOSED_ABNORMALLY)
         self.params = params
         self.is_all = is_all
         self._frames: Iterator[Frame] = iter(())
         self._next: Frame | None = None
-        self.is_flowing = False
         self._decodable: set[tuple[MediaKind, int]] = set()
         """Whose pictures the client can decode: it got a key frame, and all since."""
         self.is_flowing = False
@@ -447,8 +366,8 @@ class MediaLeg(Leg):
         self._next = next(self._frames, None)
 
     def _lets_pass(self, frame: Frame) -> bool:
-        """Nothing passes in a pause; pictures of somebody begin with a key frame."""
-        is_sent = not self.stage.is_paused and (
+        """Nothing of a pause passes; pictures of somebody begin with a key frame."""
+        is_sent = not self.stage.was_paused(frame.due_ms) and (
             frame.kind is not MediaKind.VIDEO
             or self.params[frame.kind]["data_opt"] != SINGLE_PARTICIPANT
             or frame.user_id == self.stage.video_user

@@ -5,8 +5,9 @@ sockets are awaited, in tasks of their own.
 """
 
 import asyncio
+import math
 from bisect import bisect_right
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -17,18 +18,42 @@ from ..model.media import ALL_KINDS, MediaKind
 from ..model.products import Product
 from ..model.reasons import EventType, SessionState, StatusCode, StopReason, StreamState
 from . import cues
+from .chaos import (
+    Action,
+    Delay,
+    Drip,
+    Failover,
+    Garbage,
+    How,
+    Huge,
+    Kill,
+    Mute,
+    Pause,
+    Plan,
+    Refuse,
+    Repeat,
+    Stop,
+    Target,
+)
+from .connection import Connection
 from .cues import Event
-from .faults import Faults, Injection
-from .ledger import Ledger
-from .legs import Connection, Leg, MediaLeg, SignalingLeg
+from .faults import Faults, LegName
+from .ledger import Ledger, Why, Withheld
+from .legs import Leg, MediaLeg, SignalingLeg
 from .media import Frame, Media
 from .negotiation import ALL_MEDIA, BIT_OF, KEY_OF, Refused, effective_params, requested_kinds
 from .timing import Timeline, Timing, Windows
-from .webhooks import Delivery, StreamFacts, WebhookSender
+from .webhooks import Courier, Delivery, StreamFacts, WebhookSender
 
-Spawn = Callable[[Coroutine[Any, Any, Any], str], object]
+Spawn = Callable[[Coroutine[Any, Any, Any], str], asyncio.Task[Any]]
 """Run something in the background, by name."""
 
+
+_REASON_OF_LOSS = {
+    True: StopReason.SIGNAL_CONNECTION_INTERRUPTED,
+    False: StopReason.DATA_CONNECTION_INTERRUPTED,
+}
+"""By whether it is signaling that was lost."""
 
 _NOW_MS = 1
 """What is not buffered and was due so recently is still sent to a client that comes now."""
@@ -42,7 +67,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     granted: frozenset[MediaKind] = ALL_KINDS
     """The kinds that the app has scopes for."""
     faults: Faults = Faults()
+    chaos: Plan | None = None
+    """What goes wrong in time; None: what the script says."""
     nested_webhooks: bool = False
+    from_ms: float = 0.0
+    """Where in its script the stream begins, if it is started later than the meeting."""
     keeps_frames: bool = True
     """Whether the ledger remembers every frame, or only sums."""
 
@@ -76,14 +105,13 @@ class LiveMeeting:
         self.facts = facts
         self.media = media
         self.faults = options.faults
+        self.chaos = media.script.chaos if options.chaos is None else options.chaos
         self.timing = timing
-        self.timeline = Timeline(epoch_ms, options.speed)
+        self.timeline = Timeline(epoch_ms + self.chaos.skew_ms, options.speed, options.from_ms)
         self.ledger = Ledger(options.keeps_frames)
-        self.deliveries: list[Delivery] = []
-        """What became of its webhooks."""
+        self.webhooks = Courier(facts, sender, spawn)
         self.signaling: SignalingLeg | None = None
         self.media_legs: list[MediaLeg] = []
-        self.is_paused = False
         self.video_user: int | None = None
         self.delivered_ms: dict[MediaKind, float] = {}
         self.stop_reason: StopReason | None = None
@@ -92,7 +120,6 @@ class LiveMeeting:
         """Which of Zoom's servers has the stream; a failover moves it."""
         self._options = options
         self._base_url = base_url
-        self._sender = sender
         self._spawn = spawn
         self._windows = Windows()
         self._first_packet_ms: float | None = None
@@ -101,6 +128,10 @@ class LiveMeeting:
             "signaling": list(self.faults.signaling_statuses),
             **{kind: list(statuses) for kind, statuses in self.faults.media_statuses.items()},
         }
+        self._pauses: list[tuple[float, float]] = []
+        """From when until when; the last one may be open."""
+        self._away: dict[MediaKind, list[tuple[float, Why]]] = {}
+        """Of the kinds that flowed and do not: from when on for which reason."""
         self._ended: asyncio.Future[StopReason] = asyncio.get_running_loop().create_future()
 
     # --- its face ---
@@ -121,6 +152,16 @@ class LiveMeeting:
         return self.facts.product
 
     @property
+    def deliveries(self) -> list[Delivery]:
+        """What became of its webhooks."""
+        return self.webhooks.deliveries
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether no media flows on purpose."""
+        return bool(self._pauses) and self._pauses[-1][1] == math.inf
+
+    @property
     def server_url(self) -> str:
         """The signaling URL; nothing in it tells the stream."""
         return f"{self._base_url}/signaling/{self.node}"
@@ -136,19 +177,30 @@ class LiveMeeting:
         """Announce the stream and play its script."""
         self._expect_connection()
         self._spawn(self._perform(), f"zoom:{self.stream_id}/script")
+        await asyncio.sleep(0)  # so that what happens at millisecond 0 happens before the webhook
         await self._announce()
 
     async def ended(self) -> StopReason:
         """Wait for the end, webhook included; the reason."""
         return await asyncio.shield(self._ended)
 
-    async def stop(self, reason: StopReason | int = StopReason.MEETING_ENDED) -> None:
-        """End the stream: everybody leaves, states, webhook, sockets closed with 1000 (V1.md §8.9)."""
+    async def stop(
+        self, reason: StopReason | int = StopReason.MEETING_ENDED, *, webhook_first_s: float = 0.0
+    ) -> None:
+        """End the stream: everybody leaves, states, webhook, sockets closed with 1000 (V1.md §8.9).
+
+        Args:
+            reason: of the end.
+            webhook_first_s: the webhook is told so much earlier, and media still flows.
+        """
         if self.stop_reason is not None:
             await self.ended()
             return
         self.stop_reason = reason = StopReason(reason)
         self._windows.close_all()
+        if webhook_first_s:
+            await self._notify("rtms_stopped", self.facts.stopped(reason))
+            await asyncio.sleep(webhook_first_s)
         for leg in self.media_legs:
             leg.send_due()
         if signaling := self.signaling:
@@ -157,7 +209,9 @@ class LiveMeeting:
             signaling.session_update(SessionState.STOPPED, reason)
             signaling.stream_update(StreamState.TERMINATING, reason)
             signaling.stream_update(StreamState.TERMINATED, reason)
-        await self._notify("rtms_stopped", self.facts.stopped(reason))
+        if not webhook_first_s:
+            await self._notify("rtms_stopped", self.facts.stopped(reason))
+        self._account_for_the_end()
         await asyncio.gather(*(leg.connection.close() for leg in self._drop_all()))
         self._ended.set_result(reason)
 
@@ -167,24 +221,48 @@ class LiveMeeting:
 
     def pause(self) -> None:
         """No media until `resume`; the sockets stay (V1.md §7.4)."""
+        if self.is_paused or self.stop_reason is not None:
+            return
         for leg in self.media_legs:
             leg.send_due()
-        self._set_paused(True, SessionState.PAUSED, StreamState.PAUSED)
+        self._pauses.append((self.timeline.position_ms, math.inf))
+        self._tell_states(SessionState.PAUSED, StreamState.PAUSED)
 
     def resume(self) -> None:
         """Media again, from now on."""
+        if not self.is_paused or self.stop_reason is not None:
+            return
         for leg in self.media_legs:
             leg.send_due()
-        self.delivered_ms[MediaKind.AUDIO] = self.timeline.position_ms
-        self._set_paused(False, SessionState.RESUMED, StreamState.RESUMED)
+        self._end_pause()
+        self._tell_states(SessionState.RESUMED, StreamState.RESUMED)
 
-    async def failover(self) -> None:
-        """Move the stream to another server: sockets cut, a newer ``*_started`` with a new URL (§8.2)."""
+    async def failover(self, how: How = "cut") -> None:
+        """Move the stream to another server: a newer ``*_started`` with a new URL (§8.2).
+
+        Args:
+            how: what becomes of the connections to the old one.
+        """
+        if self.stop_reason is not None:
+            return
         self.node += 1
-        for leg in self._drop_all():
-            leg.connection.cut()
+        legs = self._drop_all()
+        for leg in legs:
+            self._end(leg, how)
+        self._interrupt(legs, told=False)
         self._expect_connection()
         await self._announce()
+
+    def kill(self, target: Target, how: How = "cut", *, told: bool = True, code: int = 1000) -> None:
+        """Lose connections in one of several ways; see `rtms_engine.simulator.chaos.Kill`."""
+        for leg in self._aimed_at(target):
+            if how == "silence":  # Zoom notices by its keep-alives
+                leg.connection.fall_silent()
+                self._interrupt([leg], told=False)
+            else:
+                is_signaling = leg is self.signaling
+                self.lost(leg, _REASON_OF_LOSS[is_signaling], told=told)
+                self._end(leg, how, code)
 
     def drop_signaling(self, code: int | None = None) -> None:
         """Lose the signaling connection, as Zoom does: all sockets go, ``*_interrupted``, 60 s (§8.3).
@@ -192,13 +270,15 @@ class LiveMeeting:
         Args:
             code: close with it; None: cut without a word.
         """
-        if self.signaling:
-            self._drop(self.signaling, StopReason.SIGNAL_CONNECTION_INTERRUPTED, code)
+        self.kill("signaling", "cut" if code is None else "close", code=code or 1000)
 
     def drop_media(self, kind: MediaKind, code: int | None = None) -> None:
         """Lose the media connection that carries ``kind``: event 7, 65 s (§8.4)."""
-        for leg in [leg for leg in self.media_legs if kind in leg.params]:
-            self._drop(leg, StopReason.DATA_CONNECTION_INTERRUPTED, code)
+        self.kill(kind.value, "cut" if code is None else "close", code=code or 1000)
+
+    def refuse(self, leg: LegName, statuses: Iterable[int]) -> None:
+        """Answer the next handshakes of a leg with these statuses, one each."""
+        self._refusals.setdefault(leg, []).extend(statuses)
 
     # --- handshakes; they raise Refused ---
 
@@ -209,7 +289,7 @@ class LiveMeeting:
             raise Refused(StatusCode.DUPLICATE_SIGNAL_REQUEST)
         if self._first_packet_ms is None:
             is_buffered = request.get("buffer_data") is not False
-            self._first_packet_ms = 0.0 if is_buffered else self.timeline.position_ms
+            self._first_packet_ms = self._options.from_ms if is_buffered else self.timeline.position_ms
             self.delivered_ms[MediaKind.AUDIO] = self._first_packet_ms
         self._windows.close("signaling")
         connection.faults = self.faults
@@ -241,6 +321,8 @@ class LiveMeeting:
         self.media_legs.append(leg)
         for kind in kinds:
             self._windows.close(kind)
+            if kind in self._away:
+                self._is_away(kind, Why.UNTOLD)
         connection.send(
             {
                 "msg_type": 4,
@@ -277,6 +359,7 @@ class LiveMeeting:
             return False
         for leg in self.media_legs:
             if not leg.is_flowing:
+                self._account_for_the_comeback(leg.params)
                 leg.start([self._still_to_send(kind, params) for kind, params in leg.params.items()])
         self.signaling.start(self.timeline.epoch_ms + int(self._first_packet_ms or 0))
         return True
@@ -293,26 +376,41 @@ class LiveMeeting:
             return SessionState.PAUSED, StreamState.PAUSED
         return SessionState.STARTED, StreamState.ACTIVE
 
+    def was_paused(self, at_ms: float) -> bool:
+        """Whether nothing was to be sent at that place of the script."""
+        return any(start_ms < at_ms <= end_ms for start_ms, end_ms in self._pauses)
+
     def cameras(self) -> frozenset[int]:
         """Who has a camera, on or off."""
         return frozenset(user_id for user_id, _, _ in self.media.cameras())
 
-    def lost(self, leg: Leg, reason: StopReason) -> None:
-        """A leg's socket is gone; the client has a window to come back (V1.md §8.3, §8.4)."""
+    def lost(self, leg: Leg, reason: StopReason, *, told: bool = True) -> None:
+        """A leg's socket is gone; the client has a window to come back (V1.md §8.3, §8.4).
+
+        Args:
+            leg: which.
+            reason: of the stream's end, if the client does not come back.
+            told: whether the client is.
+        """
         if self.stop_reason is not None:
             return
         if leg is self.signaling:
+            self._interrupt(self.media_legs, told=told)
             for other in self._drop_all():
                 if other is not leg:
                     other.connection.cut()
             self._windows.close_all()
             self._open_window("signaling", self.timing.signaling_window_s, reason)
-            self._notify_soon("rtms_interrupted", self.facts.interrupted())
+            if told:
+                self._notify_soon("rtms_interrupted", self.facts.interrupted())
         elif isinstance(leg, MediaLeg) and leg in self.media_legs:
             self.media_legs.remove(leg)
+            is_heard = self.signaling is not None and not self.signaling.connection.is_silent
+            self._interrupt([leg], told=told and is_heard)
             for kind in leg.params:
                 self._open_window(kind, self.timing.media_window_s, reason)
-            self._tell_interrupted(leg)
+            if told:
+                self._tell_interrupted(leg)
 
     # --- inside ---
 
@@ -320,7 +418,10 @@ class LiveMeeting:
         """Sound that was buffered since it was last delivered, anything else from now on (§6.9)."""
         frames = self.media.frames(kind, params, channels=self.product.contact_center_events)
         buffered_ms = self.timing.audio_buffer_ms if kind is MediaKind.AUDIO else _NOW_MS
-        since_ms = max(self.delivered_ms.get(kind, -1), self.timeline.position_ms - buffered_ms)
+        delivered_ms = self.delivered_ms.get(kind, -1)
+        if kind is MediaKind.AUDIO:  # what was not sent before the first client came is not sent again
+            delivered_ms = max(delivered_ms - self.chaos.redelivered_ms, self._first_packet_ms or 0)
+        since_ms = max(delivered_ms, self.timeline.position_ms - buffered_ms)
         return frames[bisect_right(frames, since_ms, key=attrgetter("due_ms")) :]
 
     def _tell_interrupted(self, leg: MediaLeg) -> None:
@@ -339,23 +440,74 @@ class LiveMeeting:
         self._windows.close_all()
         self._open_window("signaling", self.timing.connect_window_s, StopReason.CONNECTION_TIMEOUT)
 
-    def _drop(self, leg: Leg, reason: StopReason, code: int | None) -> None:
-        self.lost(leg, reason)
-        if code is None:
-            leg.connection.cut()
-        else:
-            self._spawn(leg.connection.close(code), f"zoom:{self.stream_id}/{leg.name}/close")
+    def _end(self, leg: Leg, how: How, code: int = 1000) -> None:
+        match how:
+            case "cut":
+                leg.connection.cut()
+            case "reset":
+                leg.connection.reset()
+            case "silence":
+                leg.connection.fall_silent()
+            case "close":
+                self._spawn(leg.connection.close(code), f"zoom:{self.stream_id}/{leg.name}/close")
+
+    def _aimed_at(self, target: Target) -> list[Leg]:
+        """Media before signaling, which takes media with it."""
+        legs = [leg for leg in (*self.media_legs, self.signaling) if leg]
+        return [leg for leg in legs if target == "all" or target in leg.name.split("+")]
 
     def _drop_all(self) -> list[Leg]:
         legs: list[Leg] = [leg for leg in (self.signaling, *self.media_legs) if leg]
         self.signaling, self.media_legs, self.video_user = None, [], None
         return legs
 
-    def _set_paused(self, is_paused: bool, session_state: SessionState, stream_state: StreamState) -> None:
-        self.is_paused = is_paused
+    def _tell_states(self, session_state: SessionState, stream_state: StreamState) -> None:
         if self.signaling:
             self.signaling.session_update(session_state)
             self.signaling.stream_update(stream_state)
+
+    # --- the account of what is not sent ---
+
+    def _interrupt(self, legs: Iterable[Leg], *, told: bool) -> None:
+        for leg in legs:
+            why = Why.INTERRUPTED if told or not leg.connection.is_silent else Why.UNTOLD
+            for kind in leg.params if isinstance(leg, MediaLeg) else ():
+                self._is_away(kind, why)
+
+    def _is_away(self, kind: MediaKind, why: Why) -> None:
+        self._away.setdefault(kind, []).append((self.timeline.position_ms, why))
+
+    def _account_for_the_comeback(self, kinds: Iterable[MediaKind]) -> None:
+        beyond_ms = self.timeline.position_ms - self.timing.audio_buffer_ms
+        for kind in kinds:
+            for start_ms, end_ms, why in self._absences(kind):
+                if kind is not MediaKind.AUDIO:
+                    self._withhold(kind, start_ms, end_ms, why)
+                elif start_ms < beyond_ms:
+                    self._withhold(kind, start_ms, min(end_ms, beyond_ms), Why.BEYOND_BUFFER)
+
+    def _account_for_the_end(self) -> None:
+        if self.is_paused:
+            self._end_pause()
+        for kind in list(self._away):
+            for absence in self._absences(kind):
+                self._withhold(kind, *absence)
+
+    def _absences(self, kind: MediaKind) -> list[tuple[float, float, Why]]:
+        """The account of a kind up to now; it is closed."""
+        changes = self._away.pop(kind, [])
+        ends_ms = [at_ms for at_ms, _ in changes[1:]] + [self.timeline.position_ms] * bool(changes)
+        return [(start_ms, end_ms, why) for (start_ms, why), end_ms in zip(changes, ends_ms, strict=True)]
+
+    def _end_pause(self) -> None:
+        start_ms, end_ms = self._pauses.pop()[0], self.timeline.position_ms
+        self._pauses.append((start_ms, end_ms))
+        for kind in sorted(self._options.granted):
+            self._withhold(kind, start_ms, end_ms, Why.PAUSED)
+
+    def _withhold(self, kind: MediaKind, start_ms: float, end_ms: float, why: Why) -> None:
+        epoch_ms = self.timeline.epoch_ms
+        self.ledger.withheld.append(Withheld(kind, epoch_ms + int(start_ms), epoch_ms + int(end_ms), why))
 
     # --- the script ---
 
@@ -367,8 +519,15 @@ class LiveMeeting:
         acts += [
             (row.at_ms, partial(_SCRIPTED[row.type], self)) for row in script.events if row.type in _SCRIPTED
         ]
-        acts += [(injection.at_ms, partial(self._inject, injection)) for injection in self.faults.injections]
-        for at_ms, act in sorted(acts, key=lambda row: row[0]):
+        acts += [
+            (injection.at_ms, partial(self._inject, injection.leg, injection.payload))
+            for injection in self.faults.injections
+        ]
+        acts += [(action.at_ms, partial(self._misbehave, action)) for action in self.chaos.actions]
+        to_come = [row for row in acts if row[0] >= self._options.from_ms]
+        for at_ms, act in sorted(to_come, key=lambda row: row[0]):
+            if at_ms > script.duration_ms:
+                break
             await self.timeline.reach(at_ms)
             if self.stop_reason is not None:
                 return
@@ -387,10 +546,50 @@ class LiveMeeting:
         if self.video_user in users:
             self.video_user = None
 
-    def _inject(self, injection: Injection) -> None:
-        for leg in (self.signaling, *self.media_legs):
-            if leg and injection.leg in leg.name.split("+"):
-                leg.connection.send_bytes(injection.payload)
+    def _inject(self, target: Target, payload: bytes) -> None:
+        for leg in self._aimed_at(target):
+            leg.connection.send_bytes(payload)
+
+    def _misbehave(self, action: Action) -> None:
+        match action:
+            case Kill(leg=target, how=how, told=told):
+                self.kill(target, how, told=told)
+            case Refuse(leg=name, statuses=statuses):
+                self.refuse(name, statuses)
+            case Failover(how=how):
+                self._spawn(self.failover(how), f"zoom:{self.stream_id}/failover")
+            case Repeat(webhook=webhook):
+                self.webhooks.repeat(webhook)
+            case Delay(webhook=webhook, by_ms=by_ms):
+                self.webhooks.delay_next(webhook, None if by_ms is None else by_ms / 1000)
+            case Pause(for_ms=for_ms):
+                self.pause()
+                self._later(for_ms, self.resume)
+            case Stop(reason=reason, webhook_first_ms=webhook_first_ms):
+                stop = self.stop(reason, webhook_first_s=webhook_first_ms / 1000)
+                self._spawn(stop, f"zoom:{self.stream_id}/stop")
+            case Mute() | Garbage() | Huge() | Drip():
+                for leg in self._aimed_at(action.leg):
+                    self._disturb(leg, action)
+
+    def _disturb(self, leg: Leg, action: Mute | Garbage | Huge | Drip) -> None:
+        match action:
+            case Mute(for_ms=for_ms):
+                leg.keep_alive.mute(for_ms / 1000)
+            case Garbage(payload=payload):
+                leg.connection.send_bytes(payload)
+            case Huge(size=size):
+                leg.connection.choke(size)
+            case Drip(for_ms=for_ms, piece_bytes=piece_bytes, pause_ms=pause_ms):
+                leg.connection.drip(piece_bytes, pause_ms / 1000)
+                self._later(for_ms, leg.connection.stop_dripping)
+
+    def _later(self, after_ms: int, act: Callable[[], None]) -> None:
+        async def wait_and_act() -> None:
+            await asyncio.sleep(after_ms / 1000)
+            act()
+
+        self._spawn(wait_and_act(), f"zoom:{self.stream_id}/later")
 
     # --- webhooks ---
 
@@ -402,9 +601,7 @@ class LiveMeeting:
         self._spawn(self._notify(event, payload), f"zoom:{self.stream_id}/{event}")
 
     async def _notify(self, event: str, payload: Mapping[str, Any]) -> None:
-        if self._sender:
-            name = self.product.event_prefix + event
-            self.deliveries.append(await self._sender.send(name, payload, self.timeline.unix_ms))
+        await self.webhooks.tell(event, payload, self.timeline.unix_ms)
 
 
 _SCRIPTED: dict[str, Callable[[LiveMeeting], None]] = {

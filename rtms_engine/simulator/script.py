@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from ..errors import ConfigError
+from .chaos import Plan
 
 
 class Participant(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,6 +95,8 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     events: tuple[ScriptEvent, ...] = ()
     stop_reason: int = 6
     """V1.md §9.5; 6 is MEETING_ENDED."""
+    chaos: Plan = Plan()
+    """What goes wrong."""
     sample_rate: int = 16000
     """Hertz of the clips, for people; what counts is what the clips say themselves."""
     channels: int = 1

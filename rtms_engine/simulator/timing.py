@@ -27,11 +27,12 @@ class Timeline:
     Args:
         epoch_ms: Unix milliseconds of the script's millisecond 0.
         speed: script seconds per second.
+        from_ms: where it is now.
     """
 
-    def __init__(self, epoch_ms: int, speed: float) -> None:
+    def __init__(self, epoch_ms: int, speed: float, from_ms: float = 0.0) -> None:
         self._loop = asyncio.get_running_loop()
-        self._started_at = self._loop.time()
+        self._started_at = self._loop.time() - from_ms / 1000 / speed
         self._speed = speed
         self.epoch_ms = epoch_ms
 

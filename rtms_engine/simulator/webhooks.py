@@ -1,7 +1,9 @@
 """Zoom's webhooks: signed, timed, and answered within 3 s or not at all (V1.md §1)."""
 
+import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import aiohttp
@@ -18,11 +20,12 @@ _MEETING_FACTS = {
     "is_original_host": True,
 }
 _STARTED_FACTS: dict[str, dict[str, Any]] = {
-    "meeting": {**_MEETING_FACTS, "meeting_id": 1234567890},
-    "webinar": {**_MEETING_FACTS, "webinar_id": 98765432101},
+    "meeting": _MEETING_FACTS,
+    "webinar": _MEETING_FACTS,
     "session": {"account_id": "AAAAAABBBB", "session_key": "my-custom-session-key"},
 }
 """What ``*_started`` says beside the ids and the URL, by product (V1.md §1.9.1)."""
+_NUMBER_FIELD = {"meeting": "meeting_id", "webinar": "webinar_id"}
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -47,10 +50,14 @@ class StreamFacts(msgspec.Struct, frozen=True):
     product: Product
     entity_id: str
     stream_id: str
+    number: int = 1234567890
+    """What people dial, where the product has it."""
 
     def started(self, server_urls: str, *, nested: bool = False) -> dict[str, Any]:
         """The payload of ``*_started``; ``nested``: under ``object``, as some pages have it (§1.7)."""
         payload = {**_STARTED_FACTS.get(self.product.name, {}), **self._ids(), "server_urls": server_urls}
+        if number_field := _NUMBER_FIELD.get(self.product.name):
+            payload[number_field] = self.number
         if not nested:
             return payload
         return {"account_id": payload.pop("account_id", ""), "object": payload}
@@ -150,3 +157,64 @@ class WebhookSender:
 
     def _elapsed_s(self, since_ms: int) -> float:
         return (self._unix_ms() - since_ms) / 1000
+
+
+class Courier:
+    """Tells the webhooks of one stream, and misdelivers them on request.
+
+    Args:
+        facts: the stream's ids.
+        sender: of its app; None: nobody is told.
+        spawn: runs deliveries that are late.
+    """
+
+    def __init__(
+        self,
+        facts: StreamFacts,
+        sender: WebhookSender | None,
+        spawn: Callable[[Coroutine[Any, Any, Any], str], asyncio.Task[Any]],
+    ) -> None:
+        self.deliveries: list[Delivery] = []
+        """What became of them."""
+        self._facts = facts
+        self._sender = sender
+        self._spawn = spawn
+        self._delays_s: defaultdict[str, list[float | None]] = defaultdict(list)
+        self._told: dict[str, bytes] = {}
+        self._late: set[asyncio.Task[Any]] = set()
+
+    def delay_next(self, event: str, by_s: float | None) -> None:
+        """Deliver the next one of this name so much later; None: never."""
+        self._delays_s[event].append(by_s)
+
+    async def tell(self, event: str, payload: Mapping[str, Any], event_ts: int) -> None:
+        """Deliver a webhook; return when it was answered, or at once if it is to be late."""
+        name = self._facts.product.event_prefix + event
+        body = msgspec.json.encode({"event": name, "event_ts": event_ts, "payload": payload})
+        self._told[event] = body
+        delay_s = self._delays_s[event].pop(0) if self._delays_s[event] else 0.0
+        if delay_s == 0:
+            await self._deliver(name, body)
+        elif delay_s is not None:
+            self._deliver_later(name, body, delay_s)
+
+    def repeat(self, event: str) -> None:
+        """Deliver the last one of this name once more, as it was, if there was one."""
+        if body := self._told.get(event):
+            self._deliver_later(self._facts.product.event_prefix + event, body, 0.0)
+
+    async def all_delivered(self) -> None:
+        """Wait for those that are late."""
+        while self._late:
+            await asyncio.wait(self._late)
+
+    def _deliver_later(self, name: str, body: bytes, delay_s: float) -> None:
+        task = self._spawn(self._deliver(name, body, delay_s), f"zoom:{self._facts.stream_id}/{name}")
+        self._late.add(task)
+        task.add_done_callback(self._late.discard)
+
+    async def _deliver(self, name: str, body: bytes, delay_s: float = 0.0) -> None:
+        if self._sender is None:
+            return
+        await asyncio.sleep(delay_s)
+        self.deliveries.append(await self._sender.post(name, body))

@@ -21,10 +21,12 @@ from websockets.exceptions import ConnectionClosed
 from ..model.products import ID_FIELDS, MEETING, Product
 from ..model.reasons import StatusCode
 from ..wire.signature import handshake_signature
-from .legs import Connection, Leg
+from .connection import Connection
+from .legs import Leg
 from .live import LiveMeeting, Options
 from .media import Media
 from .negotiation import Refused
+from .rest import ACCOUNT, Account, RestServer
 from .script import Script
 from .timing import Timing
 from .webhooks import ANSWER_WITHIN_S, StreamFacts, WebhookSender
@@ -38,12 +40,24 @@ class App(msgspec.Struct, frozen=True):
     secret_token: str
 
 
+class _Start(msgspec.Struct, frozen=True):
+    """How a stream was started."""
+
+    app: App
+    webhook_url: str | None
+    options: Options
+
+
 class Refusal(msgspec.Struct, frozen=True):
     """A handshake that was refused."""
 
     path: str
     status: StatusCode
     reason: str
+
+
+class _NoServer(Exception):
+    """A server that failed does not answer (V1.md §8.2)."""
 
 
 class _Background:
@@ -90,6 +104,7 @@ class FakeZoom:
         epoch_s: what to add to the loop's time to get Unix seconds; None: so that it is that of the
             system's clock now.
         webhook_tls: how to verify an ``https`` webhook receiver; None: as usual.
+        account: whose credentials the REST API takes.
     """
 
     def __init__(
@@ -103,6 +118,7 @@ class FakeZoom:
         timing: Timing | None = None,
         epoch_s: float | None = None,
         webhook_tls: ssl.SSLContext | None = None,
+        account: Account = ACCOUNT,
     ) -> None:
         self.apps = tuple(apps)
         self.meetings: dict[str, LiveMeeting] = {}
@@ -115,14 +131,19 @@ class FakeZoom:
         self._epoch_s = epoch_s
         self._webhook_tls = webhook_tls
         self._media: dict[int, Media] = {}
-        self._app_of: dict[str, App] = {}
+        self._starts: dict[str, _Start] = {}
+        self._numbers: dict[str, int] = {}
         self._background = _Background()
+        self.rest = RestServer(self, account)
+        """The REST API that starts, stops, pauses and resumes the streams."""
 
     # --- life ---
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        epoch_s = time.time() - loop.time() if self._epoch_s is None else self._epoch_s
+        epoch_s = self._epoch_s
+        if epoch_s is None:
+            epoch_s = time.time() - loop.time()  # noqa: TID251 - Zoom's clock is nobody else's
         self.unix_ms: Callable[[], int] = lambda: int((loop.time() + epoch_s) * 1000)
         self._folder = tempfile.TemporaryDirectory(prefix="fake-zoom-")
         self.ca_file.write_bytes(self.ca_pem)
@@ -131,6 +152,7 @@ class FakeZoom:
             timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S),
         )
         self._server = await self._listen()
+        await self.rest.open()
         return self
 
     async def __aexit__(
@@ -139,6 +161,7 @@ class FakeZoom:
         try:
             await self._background.aclose()
         finally:
+            await self.rest.close()
             self._server.close()
             await self._server.wait_closed()
             await self._session.close()
@@ -161,6 +184,16 @@ class FakeZoom:
         """Scheme, host and port of all its servers."""
         port = next(iter(self._server.sockets)).getsockname()[1]
         return f"{'wss' if self._authority else 'ws'}://{self._host}:{port}"
+
+    @property
+    def api_url(self) -> str:
+        """Of the REST API, which is plain HTTP on this machine."""
+        return f"{self.rest.base_url}/v2"
+
+    @property
+    def oauth_url(self) -> str:
+        """Where the REST API's tokens are had."""
+        return f"{self.rest.base_url}/oauth/token"
 
     @property
     def ca_pem(self) -> bytes:
@@ -201,22 +234,48 @@ class FakeZoom:
         Returns:
             The meeting; see its ``deliveries`` for what the webhook's receiver answered.
         """
-        app = app or self.apps[0]
         entity_id = meeting_uuid or b64encode(secrets.token_bytes(16)).decode()
-        facts = StreamFacts(product, entity_id, stream_id or secrets.token_hex(16))
+        number = self._numbers.setdefault(entity_id, 1234567890 + len(self._numbers))
+        facts = StreamFacts(product, entity_id, stream_id or secrets.token_hex(16), number)
+        options = msgspec.structs.replace(options or Options(), **changes)
+        start = _Start(app or self.apps[0], webhook_url, options)
+        meeting = self._register(facts, self._loaded(script), start, self.unix_ms() - int(options.from_ms))
+        await meeting.begin()
+        return meeting
+
+    def restart(self, meeting: LiveMeeting) -> LiveMeeting:
+        """Stream a meeting again from where it is now, as a new stream; it is announced soon."""
+        start = self._starts[meeting.stream_id]
+        options = msgspec.structs.replace(start.options, from_ms=meeting.timeline.position_ms)
+        facts = msgspec.structs.replace(meeting.facts, stream_id=secrets.token_hex(16))
+        epoch_ms = meeting.timeline.epoch_ms - meeting.chaos.skew_ms
+        again = self._register(
+            facts, meeting.media, msgspec.structs.replace(start, options=options), epoch_ms
+        )
+        self._background.spawn(again.begin(), f"zoom:{facts.stream_id}/begin")
+        return again
+
+    def newest(self, entity_id: str, client_id: str | None = None) -> LiveMeeting | None:
+        """The stream of a meeting, named by id or number, that started last; of that app, if one is named."""
+        for meeting in reversed(self.meetings.values()):
+            is_named = entity_id in (meeting.facts.entity_id, str(meeting.facts.number))
+            if is_named and client_id in (None, self._starts[meeting.stream_id].app.client_id):
+                return meeting
+        return None
+
+    def _register(self, facts: StreamFacts, media: Media, start: _Start, epoch_ms: int) -> LiveMeeting:
         meeting = LiveMeeting(
             facts,
-            self._loaded(script),
-            options=msgspec.structs.replace(options or Options(), **changes),
+            media,
+            options=start.options,
             timing=self._timing,
-            epoch_ms=self.unix_ms(),
+            epoch_ms=epoch_ms,
             base_url=self.base_url,
-            sender=self.webhooks(webhook_url, app) if webhook_url else None,
+            sender=self.webhooks(start.webhook_url, start.app) if start.webhook_url else None,
             spawn=self._background.spawn,
         )
         self.meetings[facts.stream_id] = meeting
-        self._app_of[facts.stream_id] = app
-        await meeting.begin()
+        self._starts[facts.stream_id] = start
         return meeting
 
     def webhooks(self, url: str, app: App | None = None) -> WebhookSender:
@@ -244,6 +303,8 @@ class FakeZoom:
             return
         try:
             leg = self._admit(connection, path, request or {})
+        except _NoServer:
+            connection.cut()
         except Refused as refused:
             self.refusals.append(Refusal(path, refused.status, refused.reason))
             connection.send(_refusal(path, refused))
@@ -270,9 +331,11 @@ class FakeZoom:
         if not is_whole or request.get("protocol_version", 1) != 1:
             raise Refused(StatusCode.INVALID_PAYLOAD)
         meeting = self.meetings.get(str(stream_id))
-        if meeting is None or meeting.stop_reason is not None or str(meeting.node) != node:
+        if meeting is None or meeting.stop_reason is not None:
             raise Refused(StatusCode.INVALID_RTMS_STREAM_ID)
-        app, facts = self._app_of[meeting.stream_id], meeting.facts
+        if str(meeting.node) != node:
+            raise _NoServer
+        app, facts = self._starts[meeting.stream_id].app, meeting.facts
         ids = [request[field] for field in ID_FIELDS if field in request]
         is_named = any(field in request for field in ("meeting_uuid", facts.product.id_field))
         if not is_named or any(given != facts.entity_id for given in ids):

@@ -33,12 +33,20 @@ def leg_id(name: str, *kinds: str) -> e.LegId:
 class Playbook:
     """One stream's machine, and a clock that only moves when told to."""
 
-    def __init__(self, *kinds: str, unified: bool = False, id_variants: int = 1, random: float = 0.0) -> None:
+    def __init__(
+        self,
+        *kinds: str,
+        unified: bool = False,
+        id_variants: int = 1,
+        random: float = 0.0,
+        is_late: bool = False,
+    ) -> None:
         self.machine = StreamLifecycle(
             (MediaKind(kind) for kind in kinds),
             unified=unified,
             id_variants=id_variants,
             random=lambda: random,
+            is_late=is_late,
         )
         self.now = 0.0
         self._kinds = kinds

@@ -5,6 +5,7 @@ import itertools
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import click
@@ -16,9 +17,11 @@ from rich.text import Text
 
 from ...config import AppConfig, Config, RtmsConfig, ServerConfig, StateConfig
 from ...engine import Engine
+from ...model.events import ConnectionLost, ConnectionRestored, GapNoted
 from ...model.ids import StreamId
-from ...model.media import MediaKind
-from ...simulator import App, FakeZoom, LiveMeeting, demo_script
+from ...model.media import ALL_KINDS, MediaKind
+from ...simulator import App, FakeZoom, LiveMeeting, Plan, demo_script
+from ...simulator.chaos import GARBAGE, Action, Drip, Failover, Garbage, How, Kill, Target
 from ...sinks.registry import SinkConfig
 from ...stream.worker import StreamStatistics
 from .. import logging, process
@@ -62,33 +65,111 @@ class Outcome(msgspec.Struct, frozen=True):
     show_default=True,
     help="Where the recording goes.",
 )
-def demo(out: Path) -> None:
+@click.option("--chaos", is_flag=True, help="Let a handful of things go wrong in the meeting.")
+@click.option("--seed", type=int, default=1, show_default=True, help="With --chaos: which, and when.")
+def demo(out: Path, chaos: bool, seed: int) -> None:
     """Record a simulated meeting; no account, no configuration, no network needed.
 
     A simulated Zoom on this machine announces a meeting by a signed webhook. The engine joins it over
     TLS, as it would join a real one, and records two speakers, a camera, a shared screen, the
     transcript and the chat. Takes about half a minute.
+
+    With --chaos, connections are cut, a server fails and nonsense is sent meanwhile. All the sound that
+    Zoom sends must be in the recording nevertheless; pictures and text that Zoom withholds from a lost
+    connection cannot be.
     """
-    logging.configure("warning")
+    logging.configure("error" if chaos else "warning")  # with --chaos, the story is told here
     console = Console()
-    outcome = process.run(_play(out, console))
-    _show(outcome, console)
+    outcome = process.run(_play(out, console, _mischief(seed) if chaos else Plan()))
+    _show(outcome, console, "All the sound" if chaos else "Everything")
     if outcome.problems:
         for problem in outcome.problems:
             console.print(Text(f"Lost: {problem}", style="red"))
         raise SystemExit(1)
 
 
-async def _play(out: Path, console: Console) -> Outcome:
+def _mischief(seed: int) -> Plan:
+    """A handful that the packaged meeting has room for, in an order and at times of the seed's."""
+    random = Random(seed)  # noqa: S311 - it must repeat itself
+    targets: tuple[Target, ...] = ("audio", "video", "all")
+    hows: tuple[How, ...] = ("cut", "close")
+    mischief: list[Action] = [
+        Kill(at_ms=0, leg=random.choice(targets), how="reset"),
+        Kill(at_ms=0, leg="signaling", how=random.choice(hows)),
+        Failover(at_ms=0, how=random.choice((*hows, "silence"))),
+        Garbage(at_ms=0, leg="audio", payload=random.choice(GARBAGE)),
+        Drip(at_ms=0, leg="audio", for_ms=1_000),
+    ]
+    random.shuffle(mischief)
+    times_ms = [random.randint(0, 600) + after_ms for after_ms in range(1_500, 18_000, 4_000)]
+    actions = [msgspec.structs.replace(act, at_ms=at) for act, at in zip(mischief, times_ms, strict=True)]
+    return Plan(actions=tuple(actions), redelivered_ms=1_000)
+
+
+class _Story:
+    """Tells what is done to the meeting, and how the engine takes it."""
+
+    def __init__(self, console: Console, chaos: Plan) -> None:
+        self._console = console
+        self._to_come = list(chaos.actions)
+        self._heard: dict[str, list[str]] = {}
+        """What the engine says, and of what."""
+
+    def hear(self, _: object, item: object) -> None:
+        """The engine's callback."""
+        match item:
+            case ConnectionLost(leg=leg, reason=reason):
+                self._heard.setdefault(f"lost ({reason})", []).append(leg)
+            case ConnectionRestored(leg=leg):
+                self._heard.setdefault("back", []).append(leg)
+            case GapNoted(kind=kind, start_ms=start_ms, end_ms=end_ms):
+                gap = f"{kind.value} {(end_ms - start_ms) / 1000:.1f} s"
+                self._heard.setdefault("not sent by Zoom", []).append(gap)
+
+    def advance(self, position_s: float) -> None:
+        """Tell what has happened meanwhile."""
+        while self._to_come and self._to_come[0].at_ms <= position_s * 1000:
+            self._tell(position_s, f"Zoom {_deed(self._to_come.pop(0))}", "yellow")
+        for what, of in self._heard.items():
+            self._tell(position_s, f"    {what}: {', '.join(of)}", "green" if what == "back" else "")
+        self._heard.clear()
+
+    def _tell(self, at_s: float, what: str, style: str) -> None:
+        self._console.print(Text(f"{at_s:4.1f} s  {what}", style=style), soft_wrap=True)
+
+
+def _deed(action: Action) -> str:
+    match action:
+        case Kill(leg="all", how=how):
+            return f"loses all connections ({how})"
+        case Kill(leg=leg, how=how):
+            return f"loses the {leg} connection ({how})"
+        case Failover(how=how):
+            return f"moves the stream to another server; its old connections: {how}"
+        case Garbage(leg=leg, payload=payload):
+            return f"sends garbage on {leg}: {payload[:40]!r}"
+        case Drip(leg=leg, for_ms=for_ms):
+            return f"lets {leg} through in small pieces for {for_ms / 1000:g} s"
+        case _:
+            return str(action)
+
+
+async def _play(out: Path, console: Console, chaos: Plan) -> Outcome:
     app = App(secrets.token_hex(8), secrets.token_hex(16), secrets.token_hex(16))
     script = demo_script()
-    async with FakeZoom([app]) as zoom, Engine(_config(app, zoom.ca_file, out)) as engine:
+    story = _Story(console, chaos)
+    callback = story.hear if chaos.actions else None
+    async with (
+        FakeZoom([app]) as zoom,
+        Engine(_config(app, zoom.ca_file, out), callback=callback) as engine,
+    ):
         console.print(f"A simulated Zoom serves at {zoom.base_url}", highlight=False)
         console.print(f"The engine takes webhooks at {engine.webhook_url}", highlight=False)
-        meeting = await zoom.start(script, engine.webhook_url)
+        meeting = await zoom.start(script, engine.webhook_url, chaos=chaos)
         with _progress(console, script.duration_ms / 1000) as advance:
             stream_id = StreamId(meeting.stream_id)
             while not meeting.timeline.position_ms > script.duration_ms:
+                story.advance(meeting.timeline.position_ms / 1000)
                 if stats := engine.live_streams().get(stream_id):
                     advance(meeting.timeline.position_ms / 1000, _counts(stats))
                 await asyncio.sleep(_REFRESH_S)
@@ -97,7 +178,7 @@ async def _play(out: Path, console: Console) -> Outcome:
             while not engine.recent_streams():  # noqa: ASYNC110 - a finished stream rings no bell
                 await asyncio.sleep(_REFRESH_S)
         (stats,) = engine.recent_streams()
-        return _outcome(out, meeting, stats)
+        return _outcome(out, meeting, stats, frozenset({MediaKind.AUDIO}) if chaos.actions else ALL_KINDS)
 
 
 def _config(app: App, ca_file: Path, out: Path) -> Config:
@@ -144,10 +225,14 @@ def _counts(stats: StreamStatistics) -> str:
     return ", ".join(f"{count} {kind.value}" for kind, count in stats.received.items())
 
 
-def _outcome(out: Path, meeting: LiveMeeting, stats: StreamStatistics) -> Outcome:
+def _outcome(
+    out: Path, meeting: LiveMeeting, stats: StreamStatistics, kinds: frozenset[MediaKind]
+) -> Outcome:
+    """Compare what was sent with what came; nothing of ``kinds`` may be missing."""
     (path,) = out.glob(f"*/*/{meeting.stream_id}/manifest.json")
     manifest = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     sent = {kind: meeting.ledger.frames[kind] for kind in MediaKind}
+    sent[MediaKind.AUDIO] = len(meeting.ledger.distinct(MediaKind.AUDIO))
     written = {kind: stats.sinks[0].written.get(kind, 0) for kind in MediaKind}
     return Outcome(
         folder=path.parent,
@@ -158,36 +243,39 @@ def _outcome(out: Path, meeting: LiveMeeting, stats: StreamStatistics) -> Outcom
         problems=[
             *(
                 f"{sent[k] - stats.received[k]} {k.value} frames on the way"
-                for k in sent
+                for k in sorted(kinds)
                 if sent[k] != stats.received[k]
             ),
             *(
                 f"{sent[k] - written[k]} {k.value} frames before the files"
-                for k in sent
+                for k in sorted(kinds)
                 if sent[k] != written[k]
             ),
-            *_problems_in(manifest, meeting),
+            *_problems_in(manifest, meeting, kinds),
         ],
     )
 
 
-def _problems_in(manifest: dict[str, Any], meeting: LiveMeeting) -> list[str]:
+def _problems_in(manifest: dict[str, Any], meeting: LiveMeeting, kinds: frozenset[MediaKind]) -> list[str]:
     """Whether the files hold what was sent."""
     problems = []
     if manifest["state"] != "done":
         problems.append(f"the recording is {manifest['state']}: {manifest.get('failure', '')}")
     artefacts = manifest.get("artefacts", [])
     samples = sum(a["samples"] for a in artefacts if a["kind"] == "audio")
-    missing = meeting.ledger.payload_bytes[MediaKind.AUDIO] // 2 - samples
+    sizes = {(one.user_id, one.timestamp_ms): one.size for one in meeting.ledger.of(MediaKind.AUDIO)}
+    missing = sum(sizes.values()) // 2 - samples
     if missing:
         problems.append(f"{missing} samples of sound in the files")
+    if MediaKind.VIDEO not in kinds:
+        return problems
     pictures = sum(a.get("access_units", 0) for a in artefacts if a["kind"] == "camera")
     if pictures != meeting.ledger.frames[MediaKind.VIDEO]:
         problems.append(f"{meeting.ledger.frames[MediaKind.VIDEO] - pictures} pictures in the files")
     return problems
 
 
-def _show(outcome: Outcome, console: Console) -> None:
+def _show(outcome: Outcome, console: Console, checked: str) -> None:
     counts = Table("Media", "Sent by Zoom", "Received", "Recorded", title="Frames", title_justify="left")
     for kind in MediaKind:
         row = (outcome.sent[kind], outcome.received[kind], outcome.written[kind])
@@ -199,7 +287,7 @@ def _show(outcome: Outcome, console: Console) -> None:
         files.add_row(*_file_row(list(group)))
     console.print(files)
     if not outcome.problems:
-        console.print("Everything that Zoom sent is in the recording.")
+        console.print(f"{checked} that Zoom sent is in the recording.")
 
 
 def _series(artefact: dict[str, Any]) -> str:
