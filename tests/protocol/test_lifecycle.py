@@ -94,6 +94,25 @@ def test_a_first_connection_that_fails_is_tried_again_within_the_window():
     assert times == [3, 9, 21, 45]
 
 
+def test_a_start_that_was_heard_late_is_tried_once():
+    """Zoom has probably given up; the ending says so."""
+    stream = Playbook("audio", is_late=True)
+    stream.starts()
+    assert stream.loses("signaling") == [
+        "disconnect signaling",
+        "finish 0: expired: it was announced late, and gone",
+    ]
+
+
+def test_a_late_start_that_succeeds_is_a_stream_like_any_other():
+    """With the usual window from then on."""
+    stream = Playbook("audio", is_late=True)
+    stream.starts()
+    stream.accepts("signaling")
+    stream.accepts("audio")
+    assert attempts(stream, "signaling")[0] == [3, 9, 21, 45]
+
+
 # --- backoff ---
 
 

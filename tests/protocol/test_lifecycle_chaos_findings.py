@@ -1,0 +1,26 @@
+"""What the chaos in the simulator found in the lifecycle; each failed first."""
+
+from tests.support.playbook import Playbook
+
+
+def test_the_successors_of_a_lost_unified_connection_come_back():
+    """It was lost, then refused for good, and split: that the kinds are back must be said, or the gaps that
+    began with the loss never end (chaos seed 4).
+    """
+    stream = Playbook("audio", "transcript", unified=True)
+    stream.starts()
+    stream.accepts("signaling")
+    stream.accepts("all")
+    assert stream.loses("all") == ["lost all: gone", "disconnect all"]
+    stream.waits()
+    stream.refuses("all", 12)
+    assert stream.accepts("audio") == ["restored audio", "acknowledge"]
+    assert stream.accepts("transcript") == ["restored transcript", "acknowledge"]
+
+
+def test_the_parts_of_a_unified_connection_that_never_was_are_no_comeback():
+    stream = Playbook("audio", "transcript", unified=True)
+    stream.starts()
+    stream.accepts("signaling")
+    stream.refuses("all", 12)
+    assert stream.accepts("audio") == ["acknowledge"]
