@@ -16,6 +16,8 @@ from typing import BinaryIO, Self
 from ..model.ids import path_safe
 from ..sinks.base import StreamInfo
 
+LEFTOVER = ".new"
+"""How the name of a file ends that was to take another one's place."""
 _FOLDER_MODE = 0o700
 _FILE_MODE = 0o600
 
@@ -57,6 +59,16 @@ class Folder:
                 return claimed
         raise AssertionError("the numbers have ended")
 
+    def store(self, stem: str, suffix: str, data: bytes) -> None:
+        """Write a file that appears with all of its content; named as `claim` does."""
+        claimed = self.claim(stem, suffix)
+        try:
+            with replacing(claimed, lasting=False) as file:
+                file.write(data)
+        except OSError:
+            claimed.unlink()
+            raise
+
     def append(self, name: str, data: bytes) -> None:
         """Add to the end of a file, which is created if it is missing."""
         with open(self.path / name, "ab", opener=_private) as file:
@@ -70,6 +82,18 @@ class Folder:
         with replacing(self.path / name) as file:
             file.write(data)
 
+    def lines(self, name: str) -> list[bytes]:
+        """The lines of a file; none if there is no such file."""
+        try:
+            return (self.path / name).read_bytes().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def files(self, directory: str, suffix: str) -> list[Path]:
+        """The files of one kind, in the order in which they were claimed."""
+        found = (self.path / directory).glob(f"*{suffix}")
+        return sorted(found, key=lambda path: (len(path.name), path.name))
+
     def empty(self) -> None:
         """Delete everything in the folder."""
         for path in self.path.iterdir():
@@ -81,17 +105,20 @@ class Folder:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file that takes the place of ``path``, and is on the disk, when the block ends well.
+def replacing(path: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
+    """A new file that takes the place of ``path`` when the block ends well, else the old file stays.
 
-    If it does not, the old file stays.
+    Args:
+        path: it need not exist.
+        lasting: whether the new file must survive that the power fails right then.
     """
-    temporary = path.with_name(f".{path.name}.new")
+    temporary = path.with_name(f".{path.name}{LEFTOVER}")
     try:
         with open(temporary, "wb", opener=_private) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

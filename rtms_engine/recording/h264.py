@@ -51,6 +51,11 @@ def annex_b(nals: Iterable[bytes]) -> bytes:
     return b"".join(b"\0" + _START + nal for nal in nals)
 
 
+def length_prefixed(nals: Iterable[bytes]) -> bytes:
+    """The same as MP4 wants it: each NAL unit behind its length (ISO/IEC 14496-15)."""
+    return b"".join(len(nal).to_bytes(4, "big") + nal for nal in nals)
+
+
 def looks_like_annex_b(data: bytes) -> bool:
     """Whether it begins with a start code."""
     return data.startswith((_START, b"\0" + _START))

@@ -10,13 +10,19 @@ from typing import Any, Final, Literal, Self
 
 import msgspec
 
-from ..model.media import MediaKind, Params
+from ..model.ids import path_safe
+from ..model.media import MediaKind
 from ..model.reasons import StopReason, explain
+from ..sinks.base import StreamInfo
 from .folder import Folder
+from .interruptions import Gap, Reconnect
+from .label import Label
 from .participants import Attendance
 
 NAME = "manifest.json"
 SCHEMA_VERSION: Final = 1
+ABANDONED = "the engine was killed before the stream ended"
+"""The failure of a recording that nobody continued."""
 
 State = Literal["recording", "done", "failed", "deleted"]
 
@@ -38,17 +44,29 @@ class Artefact(msgspec.Struct, frozen=True, omit_defaults=True):
     sample_rate: int | None = None
     channels: int | None = None
     samples: int | None = None
-    """How many samples (per channel) Zoom sent; the rest of the file is silence."""
+    """How many samples (per channel) Zoom sent; the rest of the file is silence. None for a mix, and
+    where the process was killed that knew it."""
     width: int | None = None
     height: int | None = None
     access_units: int | None = None
 
     @classmethod
-    def of(cls, folder: Folder, path: Path, kind: str, **details: Any) -> Self:
-        """Describe a file as it is now; ``details`` are fields. Blocks; raises OSError."""
+    def of(cls, folder: Folder, path: Path, label: Label | str, **details: Any) -> Self:
+        """Describe a file as it is now. Blocks; raises OSError.
+
+        Args:
+            folder: of the recording.
+            path: in it.
+            label: what the file says about itself, or the kind of one that says nothing.
+            **details: further fields.
+        """
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return cls(folder.relative(path), kind, path.stat().st_size, digest, **details)
+        if isinstance(label, str):
+            label = Label(0, label)
+        fields = msgspec.structs.asdict(label) | details
+        del fields["t0_ms"]
+        return cls(path=folder.relative(path), bytes=path.stat().st_size, sha256=digest, **fields)
 
 
 class Skipped(msgspec.Struct):
@@ -83,7 +101,7 @@ class Stop(msgspec.Struct, frozen=True):
 class Media(msgspec.Struct, frozen=True):
     """Parameters by kind of medium."""
 
-    requested: dict[MediaKind, Params]
+    requested: dict[MediaKind, dict[str, Any]]
     granted: dict[MediaKind, dict[str, Any]]
     """As Zoom reported them."""
     refused: dict[MediaKind, str]
@@ -111,6 +129,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     failure: str = ""
     """In state ``failed``: what went wrong. The files hold what came until then."""
     media: Media
+    gaps: list[Gap] = []
+    """What is missing, as far as it is known."""
+    reconnects: list[Reconnect] = []
     participants: list[Attendance] = []
     artefacts: list[Artefact] = []
     skipped: Skipped | None = None
@@ -128,13 +149,71 @@ class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
     stop_reason: Stop
 
 
+def begun(stream: StreamInfo, earlier: Manifest | None) -> Manifest:
+    """The manifest of a stream that is being recorded.
+
+    What an earlier engine said of it goes on, but for how it came to an end. Of the files it listed
+    those stay that know what nobody can find out from them.
+    """
+    requested = {
+        kind: msgspec.to_builtins(stream.media.of(kind)) for kind in MediaKind if kind in stream.kinds
+    }
+    if earlier:
+        media = msgspec.structs.replace(earlier.media, requested=requested | earlier.media.requested)
+        listed = [artefact for artefact in earlier.artefacts if artefact.samples is not None]
+        failure = "" if earlier.failure == ABANDONED else earlier.failure
+        return msgspec.structs.replace(
+            earlier,
+            state="recording",
+            ended_ms=None,
+            stop_reason=None,
+            failure=failure,
+            media=media,
+            participants=[],
+            artefacts=listed,
+        )
+    return Manifest(
+        schema_version=SCHEMA_VERSION,
+        state="recording",
+        rtms_stream_id=stream.stream_id,
+        entity_id=stream.entity_id,
+        product=stream.product.name,
+        app=stream.app,
+        meeting_id=stream.meeting_id,
+        account_id=stream.account_id,
+        operator_id=stream.operator_id,
+        started_ms=stream.started_ms,
+        t0_ms=stream.started_ms,
+        media=Media(requested, {}, {}),
+    )
+
+
 def save(folder: Folder, manifest: Manifest | Tombstone) -> None:
     """Write the manifest, all of it or nothing. Blocks; raises OSError."""
     folder.replace(NAME, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
 
 
-def stream_of(path: Path) -> str:
-    """Whose manifest it is; empty if that cannot be said. Blocks; raises OSError."""
+def load(folder: Path) -> Manifest | None:
+    """The manifest in a folder; None if there is none, it cannot be read, or its recording was deleted.
+
+    Blocks; raises OSError.
+    """
+    try:
+        return msgspec.json.decode((folder / NAME).read_bytes(), type=Manifest)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def recordings_of(root: Path, entity_id: str, stream_id: str) -> list[Path]:
+    """The folders of a stream below ``root``, oldest first: it may have been recorded in parts, and
+    on several days. Blocks; raises OSError.
+    """
+    found = root.glob(f"*/{path_safe(entity_id)}/{path_safe(stream_id)}*/{NAME}")
+    folders = [path.parent for path in found if _stream_of(path) == stream_id]
+    return sorted(folders, key=lambda folder: (folder.parents[1].name, len(folder.name), folder.name))
+
+
+def _stream_of(path: Path) -> str:
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Identity).rtms_stream_id
     except msgspec.DecodeError:

@@ -3,42 +3,34 @@
 The folder can be used at any moment. Its manifest says ``recording`` until the stream has ended.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeGuard
 
 import msgspec
 
-from ..model.events import (
-    ConnectionLost,
-    MediaConnectionInterrupted,
-    MediaGranted,
-    MediaRefused,
-    ParticipantJoined,
-    ParticipantLeft,
-)
-from ..model.frames import AudioFrame, ChatMessage, ShareFrame, TranscriptSegment, VideoFrame
-from ..model.ids import path_safe
+from ..model.events import ConnectionLost, GapNoted, MediaConnectionInterrupted
+from ..model.frames import AudioFrame, Frame, ShareFrame, TranscriptSegment, VideoFrame
 from ..model.media import ALL_KINDS, MediaKind
 from ..model.reasons import Outcome
 from ..sinks.base import Ending, Item, StreamInfo
 from . import manifest
 from .audio import Audio
 from .folder import Folder
+from .interruptions import ENGINE_RESTARTED, Restart
+from .log import CHAT, EVENTS, TRANSCRIPT, Log
 from .manifest import Artefact, Manifest, Media, Skipped, State, Stop, Tombstone
-from .participants import Participants
-from .text import Transcript, chat_line, json_lines
+from .repair import repair
 from .timeline import Timeline
 from .video import Pictures
 
 _TEXTS = {
-    "transcript.jsonl": "transcript",
+    TRANSCRIPT: "transcript",
     "transcript.vtt": "subtitles",
     "transcript.srt": "subtitles",
-    "chat.jsonl": "chat",
-    "events.jsonl": "events",
+    CHAT: "chat",
+    EVENTS: "events",
     "participants.json": "participants",
 }
 """The files of text, where there are any, and what they are in the manifest."""
@@ -47,38 +39,49 @@ _TIMED = AudioFrame | VideoFrame | ShareFrame | TranscriptSegment
 
 
 class Recorder:
-    """The tracks of one recording. All methods raise OSError."""
+    """The tracks of one recording. All methods raise OSError.
 
-    def __init__(self, root: Path, stream: StreamInfo) -> None:
-        self.folder = Folder.create(root, stream)
-        self._stream = stream
-        self._timeline = Timeline(stream.started_ms)
-        self._skipped = Skipped()
-        self._audio = Audio(self.folder, self._timeline, self._skipped)
-        self._camera = Pictures("camera", self.folder, self._timeline, self._skipped)
-        self._share = Pictures("share", self.folder, self._timeline, self._skipped)
-        self._transcript = Transcript()
-        self._participants = Participants()
-        requested = {kind: stream.media.of(kind) for kind in MediaKind if kind in stream.kinds}
-        self._media = Media(requested, {}, {})
-        self.folder.append("events.jsonl", b"")
+    Args:
+        folder: a new one, or one in which an earlier engine recorded the same stream. That recording
+            is continued: its files are made whole and stay, its time goes on, its texts grow, and sound
+            and pictures go to new files beside the old ones.
+        stream: what is recorded.
+    """
+
+    def __init__(self, folder: Folder, stream: StreamInfo) -> None:
+        self.folder = folder
+        repair(folder.path)
+        earlier = manifest.load(folder.path)
+        self._begun = manifest.begun(stream, earlier)
+        self._timeline = Timeline(self._begun.t0_ms)
+        self._skipped = self._begun.skipped or Skipped()
+        self._audio = Audio(folder, self._timeline, self._skipped, self._begun.artefacts)
+        self._camera = Pictures("camera", folder, self._timeline, self._skipped)
+        self._share = Pictures("share", folder, self._timeline, self._skipped)
+        self._log = Log(folder)
+        self._restart = Restart({}, 0, ())
+        if earlier:
+            self._restart = self._continue(earlier, stream.kinds)
         self._save_manifest("recording")
+
+    @property
+    def newest_ms(self) -> int:
+        """Unix milliseconds of the newest medium."""
+        return self._timeline.newest_ms
 
     def write(self, batch: Sequence[Item]) -> None:
         """Take a batch: each track opens its files once for all of it."""
-        before = (self._timeline.t0_ms, self._media)
+        before = self._facts
         self._timeline.learn([item.timestamp_ms for item in batch if isinstance(item, _TIMED)])
         self._audio.write(item for item in batch if isinstance(item, AudioFrame))
-        lines: defaultdict[str, list[Any]] = defaultdict(list)
         for item in batch:
-            self._take(item, lines)
+            self._take(item)
+        for gap in self._restart.hear([item for item in batch if self._is_possible(item)]):
+            self._log.take(gap)
         for pictures in (self._camera, self._share):
             pictures.flush()
-        for name, values in lines.items():
-            self.folder.append(name, json_lines(values))
-        if "transcript.jsonl" in lines:
-            self._save_subtitles()
-        if before != (self._timeline.t0_ms, self._media):
+        self._log.flush(self._timeline.t0_ms)
+        if before != self._facts:
             self._save_manifest("recording")
 
     def close(self, ending: Ending, failure: str) -> str:
@@ -91,56 +94,68 @@ class Recorder:
         Returns:
             What kept the recording from being complete; empty if it is.
         """
+        if ending.stop_reason.outcome is Outcome.ERASE:
+            self._erase(ending)
+            return ""
         t0_ms = self._timeline.t0_ms
+        for gap in self._restart.end(ending.timestamp_ms):
+            self._log.take(gap)
         problems = _problems_of(
             *(partial(wav.close, t0_ms) for wav in self._audio.files()),
             self._camera.close,
             self._share.close,
+            partial(self._log.flush, t0_ms),
+            partial(self._log.save_subtitles, t0_ms),
+            self._log.save_participants,
         )
-        if ending.stop_reason.outcome is Outcome.ERASE:
-            self._erase(ending)
-            return ""
-        problems += _problems_of(self._save_participants, self._save_subtitles)
         incomplete = failure or "; ".join(problems)
-        self._save_manifest("failed" if incomplete else "done", ending, incomplete)
+        failure = incomplete or self._begun.failure
+        self._save_manifest(
+            "failed" if failure else "done",
+            ended_ms=ending.timestamp_ms,
+            stop_reason=Stop.of(ending.stop_reason, ending.detail),
+            failure=failure,
+            participants=self._log.participants.everybody(),
+            artefacts=self._artefacts(),
+            skipped=self._skipped,
+        )
         return incomplete
 
-    def _take(self, item: Item, lines: defaultdict[str, list[Any]]) -> None:
-        """Whatever of an item is not sound; ``lines`` are what it adds to the files of text."""
+    def _continue(self, earlier: Manifest, kinds: Collection[MediaKind]) -> Restart:
+        """Go on where an earlier engine ended: the files tell, since it may not have had the time to."""
+        for speaker in self._audio.speakers():
+            self._log.participants.notice(speaker, speaking=True)
+        newest_ms = {
+            MediaKind.AUDIO: self._audio.newest_ms,
+            MediaKind.VIDEO: self._camera.newest_ms,
+            MediaKind.SHARE: self._share.newest_ms,
+            **self._log.newest_ms,
+        }
+        known_ms = {kind: at_ms for kind, at_ms in newest_ms.items() if at_ms is not None}
+        labels = [file.label for track in (self._audio, self._camera, self._share) for file in track.files()]
+        t0_ms = min((label.t0_ms for label in labels), default=earlier.t0_ms)
+        self._timeline.resume(t0_ms, max(known_ms.values(), default=None))
+        is_over = earlier.stop_reason is not None and earlier.stop_reason.code
+        return Restart(known_ms, t0_ms, () if is_over else kinds)
+
+    def _take(self, item: Item) -> None:
         match item:
-            case AudioFrame():
-                self._participants.notice(item.speaker, speaking=not item.mixed)
             case VideoFrame() | ShareFrame():
-                self._participants.notice(item.speaker, speaking=False)
                 pictures = self._camera if isinstance(item, VideoFrame) else self._share
                 if changed := pictures.write(item):
-                    lines["events.jsonl"].append(changed)
-            case TranscriptSegment():
-                self._participants.notice(item.speaker, speaking=True)
-                lines["transcript.jsonl"].append(self._transcript.take(item))
-            case ChatMessage():
-                self._participants.notice(item.speaker, speaking=False)
-                lines["chat.jsonl"].append(chat_line(item))
-            case _:
-                lines["events.jsonl"].append(item)
-                self._hear(item)
-
-    def _hear(self, event: Item) -> None:
-        match event:
-            case ParticipantJoined() | ParticipantLeft():
-                self._participants.hear(event)
-            case MediaGranted(kind=kind, params=params):
-                granted = self._media.granted | {kind: params}
-                self._media = msgspec.structs.replace(self._media, granted=granted)
-            case MediaRefused(kind=kind, reason=reason):
-                refused = self._media.refused | {kind: reason}
-                self._media = msgspec.structs.replace(self._media, refused=refused)
+                    self._log.take(changed)
             case ConnectionLost(leg=leg):
                 self._interrupt([kind for kind in MediaKind if leg in (kind, "all")])
             case MediaConnectionInterrupted(kinds=kinds):
                 self._interrupt(kinds or ALL_KINDS)
+            case GapNoted(kind=kind, cause=cause) if cause == ENGINE_RESTARTED:
+                self._restart.told(kind)
             case _:
                 pass
+        self._log.take(item)
+
+    def _is_possible(self, item: Item) -> TypeGuard[Frame]:
+        return isinstance(item, Frame) and self._timeline.holds(item.timestamp_ms)
 
     def _interrupt(self, kinds: Collection[MediaKind]) -> None:
         if MediaKind.VIDEO in kinds:
@@ -148,47 +163,25 @@ class Recorder:
         if MediaKind.SHARE in kinds:
             self._share.interrupt()
 
-    def _save_participants(self) -> None:
-        everybody = msgspec.json.encode(self._participants.everybody())
-        self.folder.replace("participants.json", msgspec.json.format(everybody, indent=2))
+    @property
+    def _facts(self) -> dict[str, Any]:
+        """What of the manifest may change while the stream runs."""
+        log = self._log
+        return {
+            "t0_ms": self._timeline.t0_ms,
+            "media": Media(self._begun.media.requested, dict(log.granted), dict(log.refused)),
+            "gaps": sorted(log.interruptions.gaps, key=attrgetter("start_ms")),
+            "reconnects": list(log.interruptions.reconnects),
+        }
 
-    def _save_subtitles(self) -> None:
-        if not self._transcript.begun:
-            return
-        t0_ms, name_of = self._timeline.t0_ms, self._participants.name_of
-        self.folder.replace("transcript.vtt", self._transcript.vtt(t0_ms, name_of).encode())
-        self.folder.replace("transcript.srt", self._transcript.srt(t0_ms, name_of).encode())
-
-    def _save_manifest(self, state: State, ending: Ending | None = None, failure: str = "") -> None:
-        stream = self._stream
-        manifest.save(
-            self.folder,
-            Manifest(
-                schema_version=manifest.SCHEMA_VERSION,
-                state=state,
-                rtms_stream_id=stream.stream_id,
-                entity_id=stream.entity_id,
-                product=stream.product.name,
-                app=stream.app,
-                meeting_id=stream.meeting_id,
-                account_id=stream.account_id,
-                operator_id=stream.operator_id,
-                started_ms=stream.started_ms,
-                t0_ms=self._timeline.t0_ms,
-                ended_ms=ending.timestamp_ms if ending else None,
-                stop_reason=Stop.of(ending.stop_reason, ending.detail) if ending else None,
-                failure=failure,
-                media=self._media,
-                participants=self._participants.everybody() if ending else [],
-                artefacts=self._artefacts() if ending else [],
-                skipped=self._skipped if ending else None,
-            ),
-        )
+    def _save_manifest(self, state: State, **changes: Any) -> None:
+        now = {**self._facts, "state": state, "failure": "", **changes}
+        manifest.save(self.folder, msgspec.structs.replace(self._begun, **now))
 
     def _artefacts(self) -> list[Artefact]:
         texts = ((self.folder.path / name, kind) for name, kind in _TEXTS.items())
         return [
-            *self._audio.artefacts(self._participants),
+            *self._audio.artefacts(self._log.participants),
             *self._camera.artefacts(),
             *self._share.artefacts(),
             *(Artefact.of(self.folder, path, kind) for path, kind in texts if path.exists()),
@@ -196,28 +189,23 @@ class Recorder:
 
     def _erase(self, ending: Ending) -> None:
         """Delete this and every earlier recording of the stream, but for the fact that it was there."""
-        for folder in {self.folder.path, *self._earlier_recordings()}:
-            Folder(folder).empty()
+        begun = self._begun
+        root = self.folder.path.parents[2]
+        earlier = manifest.recordings_of(root, begun.entity_id, begun.rtms_stream_id)
+        for path in {self.folder.path, *earlier}:
+            Folder(path).empty()
             manifest.save(
-                Folder(folder),
+                Folder(path),
                 Tombstone(
                     schema_version=manifest.SCHEMA_VERSION,
                     state="deleted",
-                    rtms_stream_id=self._stream.stream_id,
-                    product=self._stream.product.name,
-                    started_ms=self._stream.started_ms,
+                    rtms_stream_id=begun.rtms_stream_id,
+                    product=begun.product,
+                    started_ms=begun.started_ms,
                     ended_ms=ending.timestamp_ms,
                     stop_reason=Stop.of(ending.stop_reason),
                 ),
             )
-
-    def _earlier_recordings(self) -> Iterator[Path]:
-        """Folders of the same stream: it was recorded in parts, perhaps on several days."""
-        meeting = self.folder.path.parent
-        names = f"*/{meeting.name}/{path_safe(self._stream.stream_id)}*/{manifest.NAME}"
-        for path in meeting.parents[1].glob(names):
-            if manifest.stream_of(path) == self._stream.stream_id:
-                yield path.parent
 
 
 def _problems_of(*steps: Callable[[], None]) -> list[str]:

@@ -10,6 +10,8 @@ import msgspec
 
 from ..errors import SinkError
 from ..sinks.base import Ending, Item, SinkSpec, StreamInfo
+from . import manifest
+from .folder import Folder
 from .recorder import Recorder
 
 
@@ -33,7 +35,7 @@ class RecordingSink:
         self._one_at_a_time = threading.Lock()
 
     async def open(self, stream: StreamInfo) -> None:
-        """Make the folder and its manifest. Raises SinkError if the disk does not let us."""
+        """Make the folder and its manifest, or go on in the one of a resumed stream. Raises SinkError if the disk does not let us."""
         await asyncio.to_thread(self._open, stream)
 
     async def write(self, batch: Sequence[Item]) -> None:
@@ -50,7 +52,8 @@ class RecordingSink:
 
     def _open(self, stream: StreamInfo) -> None:
         with self._one_at_a_time, self._speaking_of_the_disk():
-            self._recorder = Recorder(self._root, stream)
+            earlier = _earlier_folder(self._root, stream) if stream.resumed else None
+            self._recorder = Recorder(earlier or Folder.create(self._root, stream), stream)
 
     def _write(self, batch: Sequence[Item]) -> None:
         with self._one_at_a_time, self._speaking_of_the_disk():
@@ -81,4 +84,12 @@ class RecordingSink:
             raise SinkError(self._failure) from error
 
 
-SPEC = SinkSpec("recording", RecordingSink, RecordingConfig)
+def _earlier_folder(root: Path, stream: StreamInfo) -> Folder | None:
+    """Where the newest recording of a stream is that was not deleted."""
+    for path in reversed(manifest.recordings_of(root, stream.entity_id, stream.stream_id)):
+        if manifest.load(path):
+            return Folder(path)
+    return None
+
+
+SPEC = SinkSpec("recording", RecordingSink, RecordingConfig, directory=lambda config: config.directory)

@@ -50,16 +50,22 @@ class Transcript:
         a sentence of its own (V1.md §6.6); so is an update whose sentence was never seen.
         """
         sentence_id = segment.sentence_id or f"#{self._revisions.total() + 1}"
-        earlier = [index for index, known in enumerate(self._sentences) if known.id == sentence_id]
-        sentence = self._sentence(segment, sentence_id, self._sentences[earlier[-1]] if earlier else None)
-        match segment.operation:
+        places = self._places_of(sentence_id)
+        sentence = self._sentence(segment, sentence_id, self._sentences[places[-1]] if places else None)
+        self.read(sentence)
+        return sentence
+
+    def read(self, sentence: Sentence) -> None:
+        """Apply a line of the log."""
+        self._revisions[sentence.id] += 1
+        places = self._places_of(sentence.id)
+        match sentence.operation:
             case TranscriptOperation.DELETE:
-                self._sentences = [known for known in self._sentences if known.id != sentence_id]
-            case TranscriptOperation.UPDATE if earlier:
-                self._sentences[earlier[-1]] = sentence
+                self._sentences = [known for known in self._sentences if known.id != sentence.id]
+            case TranscriptOperation.UPDATE if places:
+                self._sentences[places[-1]] = sentence
             case _:
                 self._sentences.append(sentence)
-        return sentence
 
     def vtt(self, t0_ms: int, name_of: NameOf) -> str:
         """WebVTT with a voice tag per cue, its time counted from ``t0_ms``."""
@@ -78,7 +84,6 @@ class Transcript:
         return "\n".join(cues)
 
     def _sentence(self, segment: TranscriptSegment, sentence_id: str, earlier: Sentence | None) -> Sentence:
-        self._revisions[sentence_id] += 1
         start_ms, end_ms = segment.start_ms, segment.end_ms
         if start_ms is None:
             start_ms = earlier.start_ms if earlier else segment.timestamp_ms
@@ -86,7 +91,7 @@ class Transcript:
             end_ms = earlier.end_ms
         return Sentence(
             sentence_id,
-            self._revisions[sentence_id],
+            self._revisions[sentence_id] + 1,
             segment.operation,
             segment.speaker,
             segment.text,
@@ -95,6 +100,9 @@ class Transcript:
             end_ms,
             segment.timestamp_ms,
         )
+
+    def _places_of(self, sentence_id: str) -> list[int]:
+        return [index for index, known in enumerate(self._sentences) if known.id == sentence_id]
 
     def _cues(self, t0_ms: int, name_of: NameOf) -> Iterable[tuple[int, int, str, str]]:
         """Start and end in milliseconds from t0, name, text: in order, each in one line."""

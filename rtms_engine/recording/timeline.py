@@ -28,10 +28,24 @@ class Timeline:
     """
 
     def __init__(self, started_ms: int) -> None:
-        self.t0_ms = started_ms
+        self.resume(started_ms, None)
+
+    def resume(self, t0_ms: int, newest_ms: int | None) -> None:
+        """Begin where an earlier engine ended.
+
+        Args:
+            t0_ms: of its files.
+            newest_ms: of the newest medium in them; None if there is none.
+        """
+        self.t0_ms = t0_ms
         """Unix milliseconds of the first sample of every file."""
-        self._earliest_ms = started_ms - EARLIEST_MS
-        self._newest_ms: int | None = None
+        self._earliest_ms = t0_ms - EARLIEST_MS
+        self._newest_ms = newest_ms
+
+    @property
+    def newest_ms(self) -> int:
+        """Of the newest medium; t0 if there is none."""
+        return self.t0_ms if self._newest_ms is None else self._newest_ms
 
     def learn(self, timestamps_ms: Collection[int]) -> None:
         """Take notice of the times of a batch, before any of it is placed."""
@@ -41,12 +55,11 @@ class Timeline:
             self._settle(statistics.median_low(timestamps_ms))
         possible = [time for time in timestamps_ms if self.holds(time)]
         self.t0_ms = min([self.t0_ms, *possible])
-        self._newest_ms = max([self._newest_ms or self.t0_ms, *possible])
+        self._newest_ms = max([self.newest_ms, *possible])
 
     def holds(self, timestamp_ms: int) -> bool:
         """Whether the time can be one of this stream."""
-        newest = self.t0_ms if self._newest_ms is None else self._newest_ms
-        return self._earliest_ms <= timestamp_ms <= newest + FARTHEST_MS
+        return self._earliest_ms <= timestamp_ms <= self.newest_ms + FARTHEST_MS
 
     def _settle(self, typical_ms: int) -> None:
         """Believe the media if they and the webhook are hours apart.

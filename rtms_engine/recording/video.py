@@ -1,18 +1,16 @@
 """Pictures: H.264 into MP4 as it came, JPEG and PNG as files.
 
-No picture is encoded anew. An MP4 file is fragmented, a fragment a second, so that it plays while
-it grows and after the process was killed; it begins with a key frame, and another one begins
+No picture is encoded anew. An MP4 file is fragmented, a fragment a batch (`mp4`), so that it plays
+while it grows and after the process was killed; it begins with a key frame, and another one begins
 whenever the parameter sets change (a new resolution, often a new person). Its time is Zoom's,
 counted from t0: where nothing came, the last picture stands.
 """
 
-import contextlib
-import errno
 import io
 import re
 from collections.abc import Iterator
-from fractions import Fraction
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self
 
 import av
 import msgspec
@@ -20,20 +18,19 @@ from av.container import InputContainer
 
 from ..model.events import Participant
 from ..model.frames import ShareFrame, Speaker, VideoFrame
-from .folder import Folder, replacing
-from .h264 import AccessUnit, AccessUnits, KeyFrameGate, annex_b, looks_like_annex_b
+from . import mp4
+from .folder import Folder
+from .h264 import AccessUnit, AccessUnits, KeyFrameGate, annex_b, length_prefixed, looks_like_annex_b
+from .label import Label
 from .manifest import Artefact, Skipped
 from .timeline import Timeline
 
-_MILLISECONDS = Fraction(1, 1000)
 _USUAL_DURATION_MS = 40
 _LONGEST_DURATION_MS = 1000
 """How long the last picture is shown at most."""
-_MUXER_OPTIONS = {
-    "movflags": "frag_keyframe+empty_moov+default_base_moof+frag_discont",
-    "frag_duration": "1000000",  # µs; without it a whole group of pictures waits in memory
-    "avoid_negative_ts": "disabled",  # with frag_discont: do not move the first picture to 0
-}
+_COMPLETE_AFTER_MS = 2000
+"""The parts of one access unit come sooner after each other."""
+_HEADER_OPTIONS = {"movflags": "empty_moov+default_base_moof", "video_track_timescale": str(mp4.TIMESCALE)}
 _MAGIC = ((b"\xff\xd8\xff", ".jpg"), (b"\x89PNG\r\n\x1a\n", ".png"))
 
 
@@ -50,79 +47,90 @@ class PictureSourceChanged(msgspec.Struct, frozen=True, tag="picture_source_chan
 
 
 class Mp4File:
-    """A fragmented MP4 file with one H.264 track.
+    """A fragmented MP4 file with one H.264 track, which is whole after every `flush`.
 
-    Args:
-        key_frame: an access unit that holds its parameter sets.
-        t0_ms: Unix milliseconds of the file's time 0.
-
-    Raises:
-        BadPictureError: before there is a file, if the parameter sets make no sense.
-        OSError: here as in all methods.
+    It holds no resource. All methods that write raise OSError, and block.
     """
 
-    def __init__(self, folder: Folder, stem: str, key_frame: AccessUnit, t0_ms: int) -> None:
-        with _probe(key_frame) as source:
+    def __init__(self, path: Path, label: Label) -> None:
+        self.path = path
+        self.label = label
+        self._pending: list[mp4.Picture] = []
+        self._fragments = 0
+        self._last_ms: int | None = None
+        self._duration_ms = _USUAL_DURATION_MS
+
+    @classmethod
+    def create(cls, folder: Folder, stem: str, key_frame: AccessUnit, t0_ms: int, kind: str) -> Self:
+        """Begin a file with a header alone.
+
+        Args:
+            folder: where.
+            stem: of the name.
+            key_frame: an access unit that holds its parameter sets.
+            t0_ms: Unix milliseconds of the file's time 0.
+            kind: of the label.
+
+        Raises:
+            BadPictureError: before there is a file, if the parameter sets make no sense.
+            OSError: it cannot be written.
+        """
+        header = io.BytesIO()
+        with _probe(key_frame) as source, av.open(header, "w", "mp4", options=_HEADER_OPTIONS) as container:
             template = source.streams.video[0]
-            self.size = (template.width, template.height)
-            self.path = folder.claim(stem, ".mp4")
-            self._file = self.path.open("wb")
-            self._container = av.open(self._file, "w", format="mp4", options=_MUXER_OPTIONS)
-            self._stream = self._container.add_stream_from_template(template)
-        self._t0_ms = t0_ms
-        self.access_units = 0
-        self.start_ms = self._last_ms = key_frame.timestamp_ms
-        self.duration_ms = _USUAL_DURATION_MS
+            container.add_stream_from_template(template)
+            container.start_encoding()
+            label = Label(t0_ms, kind, width=template.width, height=template.height)
+            content = header.getvalue() + mp4.label_box(label)
+        file = cls(folder.claim(stem, ".mp4"), label)
+        file._append(content)
+        return file
 
     def write(self, unit: AccessUnit) -> None:
         """Add a picture. One that is not later than the last is put a millisecond behind it."""
         at_ms = unit.timestamp_ms
-        if self.access_units:
+        if self._last_ms is not None:
             at_ms = max(at_ms, self._last_ms + 1)
-            self.duration_ms = min(at_ms - self._last_ms, _LONGEST_DURATION_MS)
-        packet = av.Packet(annex_b(unit.nals))
-        packet.stream = self._stream
-        packet.time_base = _MILLISECONDS
-        packet.pts = packet.dts = at_ms - self._t0_ms
-        packet.duration = self.duration_ms
-        packet.is_keyframe = unit.is_idr
-        with _ffmpeg_errors_as_os_errors():
-            self._container.mux(packet)
+            self._duration_ms = min(at_ms - self._last_ms, _LONGEST_DURATION_MS)
         self._last_ms = at_ms
-        self.access_units += 1
+        nals = length_prefixed(unit.nals)
+        self._pending.append(mp4.Picture(at_ms - self.label.t0_ms, unit.is_idr, nals))
 
     def flush(self) -> None:
-        """Hand what is finished to the operating system."""
-        self._file.flush()
-
-    def close(self) -> None:
-        """Write what is left and let go of the file, also if that fails."""
-        with self._file, _ffmpeg_errors_as_os_errors():
-            self._container.close()
+        """Put what came since the last time into the file, all of it or nothing."""
+        if self._pending:
+            self._append(mp4.fragment(self._fragments + 1, self._pending, self._duration_ms))
+            self._fragments += 1
+            self._pending = []
 
     def begin_at(self, t0_ms: int) -> None:
-        """Make a closed file count from the recording's t0, if that has moved since it was opened."""
-        if t0_ms == self._t0_ms:
-            return
-        with (
-            _ffmpeg_errors_as_os_errors(),
-            av.open(str(self.path)) as old,
-            replacing(self.path) as file,
-            av.open(file, "w", format="mp4", options=_MUXER_OPTIONS) as new,
-        ):
-            stream = new.add_stream_from_template(old.streams.video[0])
-            for packet in old.demux(video=0):
-                if packet.pts is not None and packet.time_base is not None:
-                    later = round((self._t0_ms - t0_ms) * _MILLISECONDS / packet.time_base)
-                    packet.pts = packet.dts = packet.pts + later
-                    packet.stream = stream
-                    new.mux(packet)
-        self._t0_ms = t0_ms
+        """Make a flushed file count from the recording's t0, if that has moved since."""
+        if t0_ms != self.label.t0_ms:
+            label = self.label.at(t0_ms)
+            mp4.relabel(self.path, label, self.label.t0_ms - t0_ms)
+            self.label = label
 
-    @property
-    def end_ms(self) -> int:
-        """Unix milliseconds at which the last picture ends."""
-        return self._last_ms + self.duration_ms
+    def span(self) -> dict[str, Any]:
+        """What is in the file, for the manifest."""
+        fragments = mp4.fragments(self.path)
+        if not fragments:
+            return {"access_units": 0}
+        first, last = fragments[0], fragments[-1]
+        return {
+            "start_ms": self.label.t0_ms + first.at_ms,
+            "end_ms": self.label.t0_ms + last.at_ms + last.duration_ms,
+            "access_units": sum(fragment.pictures for fragment in fragments),
+        }
+
+    def _append(self, data: bytes) -> None:
+        with self.path.open("ab", buffering=0) as file:
+            whole = file.seek(0, 2)
+            try:
+                while data:
+                    data = data[file.write(data) :]
+            except OSError:
+                file.truncate(whole)
+                raise
 
 
 class Pictures:
@@ -142,10 +150,16 @@ class Pictures:
         self._skipped = skipped
         self._units = AccessUnits()
         self._gate = KeyFrameGate()
-        self._files: list[Mp4File] = []
+        self._files = [
+            Mp4File(path, label)
+            for path in folder.files(self._directory, ".mp4")
+            if (label := mp4.read_label(path))
+        ]
+        """All of them; what is in the folder already is written no more."""
         self._current: tuple[Mp4File, tuple[bytes, ...]] | None = None
         """The file that is being written, and the parameter sets that hold in it."""
         self._speaker = Speaker()
+        self._heard_ms = 0
 
     def write(self, frame: VideoFrame | ShareFrame) -> PictureSourceChanged | None:
         """Take a picture, or a part of one. Blocks; raises OSError.
@@ -159,10 +173,11 @@ class Pictures:
             self._skipped.impossible_timestamps += 1
         elif suffix:
             stem = f"{self._directory}/{frame.timestamp_ms}-{frame.speaker.user_id}"
-            self._folder.claim(stem, suffix).write_bytes(frame.payload)
+            self._folder.store(stem, suffix, frame.payload)
             return self._note_source(frame)
         elif frame.codec == "h264" or looks_like_annex_b(frame.payload):
             changed = self._note_source(frame)
+            self._heard_ms = frame.timestamp_ms
             self._write_units(self._units.feed(frame.payload, frame.timestamp_ms))
             return changed
         else:
@@ -175,22 +190,41 @@ class Pictures:
         self._gate.close()
 
     def flush(self) -> None:
-        """Hand what is finished to the operating system; once per batch."""
+        """Put into the files what has come; once per batch."""
+        if self._timeline.newest_ms - self._heard_ms >= _COMPLETE_AFTER_MS:
+            self._write_units(self._units.flush())
         if self._current:
             self._current[0].flush()
-
-    def close(self) -> None:
-        """Finish the files, and let go of the one that is open whatever happens."""
-        try:
-            self._write_units(self._units.flush())
-        finally:
-            self._close_current()
         for file in self._files:
             file.begin_at(self._timeline.t0_ms)
 
+    def close(self) -> None:
+        """Finish the files."""
+        self._write_units(self._units.flush())
+        self.flush()
+
+    def files(self) -> list[Mp4File]:
+        """All MP4 files."""
+        return self._files
+
+    @property
+    def newest_ms(self) -> int | None:
+        """Unix milliseconds at which the last picture in the folder ends; None if there is none."""
+        ends = [span["end_ms"] for file in self._files if "end_ms" in (span := file.span())]
+        return max([*ends, *(picture.timestamp_ms for picture in self._stills())], default=None)
+
     def artefacts(self) -> list[Artefact]:
         """The files, described. Blocks; raises OSError."""
-        return [*map(self._describe, self._files), *self._still_pictures()]
+        stills = f"{self._kind}_picture"
+        return [
+            *(Artefact.of(self._folder, file.path, file.label, **file.span()) for file in self._files),
+            *(
+                Artefact.of(
+                    self._folder, path, stills, user_id=user_id, start_ms=timestamp_ms, end_ms=timestamp_ms
+                )
+                for path, timestamp_ms, user_id in self._stills()
+            ),
+        ]
 
     def _note_source(self, frame: VideoFrame | ShareFrame) -> PictureSourceChanged | None:
         speaker, self._speaker = self._speaker, frame.speaker
@@ -216,54 +250,29 @@ class Pictures:
         sets = self._gate.parameter_sets
         if self._current and (self._current[1] == sets or not unit.is_idr):
             return self._current[0]
-        self._close_current()
-        stem = f"{self._directory}/{self._kind}-{len(self._files) + 1:03}"
+        if self._current:
+            self._current[0].flush()
+        number = int(self._files[-1].path.stem.rpartition("-")[2]) + 1 if self._files else 1
+        stem = f"{self._directory}/{self._kind}-{number:03}"
         key_frame = AccessUnit(unit.timestamp_ms, sets + unit.nals)
-        file = Mp4File(self._folder, stem, key_frame, self._timeline.t0_ms)
+        file = Mp4File.create(self._folder, stem, key_frame, self._timeline.t0_ms, self._kind)
         self._current = (file, sets)
         self._files.append(file)
         return file
 
-    def _close_current(self) -> None:
-        current, self._current = self._current, None
-        if current:
-            current[0].close()
-
-    def _describe(self, file: Mp4File) -> Artefact:
-        return Artefact.of(
-            self._folder,
-            file.path,
-            self._kind,
-            start_ms=file.start_ms,
-            end_ms=file.end_ms,
-            width=file.size[0],
-            height=file.size[1],
-            access_units=file.access_units,
-        )
-
-    def _still_pictures(self) -> Iterator[Artefact]:
+    def _stills(self) -> Iterator["_Still"]:
         """Read from the folder: a memory of every picture would grow with the meeting."""
         for path in sorted((self._folder.path / self._directory).glob("*")):
-            named = re.match(r"(\d+)-(\d+)", path.stem)
-            if named:
-                timestamp_ms, user_id = map(int, named.groups())
-                yield Artefact.of(
-                    self._folder,
-                    path,
-                    f"{self._kind}_picture",
-                    user_id=user_id,
-                    start_ms=timestamp_ms,
-                    end_ms=timestamp_ms,
-                )
+            if named := re.match(r"(\d+)-(\d+)", path.stem):
+                yield _Still(path, *map(int, named.groups()))
 
 
-@contextlib.contextmanager
-def _ffmpeg_errors_as_os_errors() -> Iterator[None]:
-    """What FFmpeg cannot write here, it cannot write to the disk; sometimes it forgets to say why."""
-    try:
-        yield
-    except av.FFmpegError as error:
-        raise OSError(errno.EIO, f"the video cannot be written ({error.strerror})") from error
+class _Still(NamedTuple):
+    """A picture that is a file."""
+
+    path: Path
+    timestamp_ms: int
+    user_id: int
 
 
 def _probe(key_frame: AccessUnit) -> InputContainer:

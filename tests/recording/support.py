@@ -26,7 +26,6 @@ END = Ending(StopReason.MEETING_ENDED, T0 + 40_000)
 REVOKED = Ending(StopReason.STREAM_REVOKED, T0 + 40_000)
 
 
-
 def sound(at_ms: int, samples: Any, speaker: Speaker = ANA, mixed: bool = False, **params: Any) -> AudioFrame:
     """A packet ``at_ms`` after T0: bytes as they are, anything else as samples."""
     payload = samples if isinstance(samples, bytes) else np.asarray(samples, "<i2").tobytes()

@@ -1,0 +1,159 @@
+"""Fragmented MP4 as bytes (ISO/IEC 14496-12): a header, a `Label`, and fragments of pictures.
+
+FFmpeg makes the header. The fragments are made here, since it would keep pictures back until the
+next ones come, however long that takes; these are in the file when a batch is. A fragment is a
+``moof`` box and its ``mdat``, and all of them have the same layout, so they can be counted, moved
+in time, and told from one that a killed process has left in pieces.
+
+=========================== ====== ========================================================
+box                         bytes  content
+=========================== ====== ========================================================
+moof                        8
+moof/mfhd                   16     number of the fragment
+moof/traf                   8
+moof/traf/tfhd              16     the track; offsets count from the moof
+moof/traf/tfdt              20     time of the first picture
+moof/traf/trun              20     number of pictures, offset of the first one's bytes
+…                           12     each picture's duration, size and flags
+mdat                        8      then the pictures
+=========================== ====== ========================================================
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from .folder import replacing
+from .label import Label, decode_label
+
+TIMESCALE = 1000
+"""Units per second of a header's track: all times are milliseconds."""
+
+_BOX = struct.Struct(">I4s")
+"""What every box begins with: its size and kind."""
+_LABEL_BOX = b"uuid" + bytes.fromhex("6f1e2a5c0d7b4a55b7c1727a6d732d31")
+"""A box of our own; the number is a random one."""
+_TIME_AT, _COUNT_AT, _PICTURES_AT = 60, 80, 88
+"""Offsets in a moof: see the table."""
+_TFHD_FROM_MOOF, _TFDT_64_BIT, _TRUN_FIELDS = 0x020000, 0x01000000, 0x000701
+_KEY_PICTURE, _OTHER_PICTURE = 0x02000000, 0x01010000
+"""Sample flags: builds on no other; builds on others, and is no place to begin."""
+
+
+class Picture(NamedTuple):
+    """One sample of the track."""
+
+    at_ms: int
+    """From the file's time 0."""
+    is_key: bool
+    data: bytes
+    """NAL units, each behind its length (ISO/IEC 14496-15)."""
+
+
+class Fragment(NamedTuple):
+    """Where a fragment is in the file and in time."""
+
+    start: int
+    """Offset of its first byte."""
+    moof_bytes: int
+    end: int
+    """Offset behind its last byte."""
+    at_ms: int
+    pictures: int
+    duration_ms: int
+
+
+def fragment(number: int, pictures: Sequence[Picture], last_duration_ms: int) -> bytes:
+    """The bytes of a fragment.
+
+    Args:
+        number: 1 for the first in the file, then counting.
+        pictures: at least one, in order.
+        last_duration_ms: how long the last one is shown, unless the next fragment says otherwise.
+    """
+    times = [picture.at_ms for picture in pictures]
+    ends = [*times[1:], times[-1] + last_duration_ms]
+    samples = b"".join(
+        struct.pack(">3I", end - at_ms, len(data), _KEY_PICTURE if is_key else _OTHER_PICTURE)
+        for (at_ms, is_key, data), end in zip(pictures, ends, strict=True)
+    )
+    first_byte_at = _PICTURES_AT + len(samples) + _BOX.size
+    track = _box(
+        b"traf",
+        _box(b"tfhd", struct.pack(">2I", _TFHD_FROM_MOOF, 1)),
+        _box(b"tfdt", struct.pack(">IQ", _TFDT_64_BIT, times[0])),
+        _box(b"trun", struct.pack(">3I", _TRUN_FIELDS, len(pictures), first_byte_at), samples),
+    )
+    moof = _box(b"moof", _box(b"mfhd", struct.pack(">2I", 0, number)), track)
+    return moof + _box(b"mdat", *(picture.data for picture in pictures))
+
+
+def label_box(label: Label) -> bytes:
+    """The box that stands between header and fragments."""
+    text = label.encode()
+    return struct.pack(">I", len(_LABEL_BOX) + 4 + len(text)) + _LABEL_BOX + text
+
+
+def read_label(path: Path) -> Label | None:
+    """What a file says about itself; None if it is not one of ours. Blocks; raises OSError."""
+    with path.open("rb") as file:
+        for kind, start, end in _boxes(file):
+            file.seek(start)
+            if kind == b"uuid" and (box := file.read(end - start))[4:].startswith(_LABEL_BOX):
+                return decode_label(box[4 + len(_LABEL_BOX) :])
+    return None
+
+
+def fragments(path: Path) -> list[Fragment]:
+    """All that are whole. Blocks; raises OSError."""
+    with path.open("rb") as file:
+        return list(_fragments(file))
+
+
+def relabel(path: Path, label: Label, later_ms: int) -> None:
+    """Give a file another label, and move its pictures. It is replaced at once.
+
+    Blocks; raises OSError.
+    """
+    with path.open("rb") as old, replacing(path) as new:
+        header = sum(end - start for kind, start, end in _boxes(old) if kind in (b"ftyp", b"moov"))
+        old.seek(0)
+        new.write(old.read(header) + label_box(label))
+        for start, moof_bytes, end, at_ms, _, _ in _fragments(old):
+            old.seek(start)
+            moof = bytearray(old.read(moof_bytes))
+            struct.pack_into(">Q", moof, _TIME_AT, at_ms + later_ms)
+            new.write(moof)
+            new.write(old.read(end - start - moof_bytes))
+
+
+def _box(kind: bytes, *parts: bytes) -> bytes:
+    content = b"".join(parts)
+    return _BOX.pack(_BOX.size + len(content), kind) + content
+
+
+def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, offset and end of every whole box, from the beginning."""
+    size, at = file.seek(0, 2), 0
+    while at + _BOX.size <= size:
+        file.seek(at)
+        box_bytes, kind = _BOX.unpack(file.read(_BOX.size))
+        if box_bytes < _BOX.size or at + box_bytes > size:
+            return
+        yield kind, at, at + box_bytes
+        at += box_bytes
+
+
+def _fragments(file: BinaryIO) -> Iterator[Fragment]:
+    start = 0
+    for kind, at, end in _boxes(file):
+        if kind == b"moof":
+            start = at
+        elif kind == b"mdat":
+            file.seek(start)
+            moof = file.read(at - start)
+            (at_ms,) = struct.unpack_from(">Q", moof, _TIME_AT)
+            (pictures,) = struct.unpack_from(">I", moof, _COUNT_AT)
+            durations = struct.unpack_from(f">{3 * pictures}I", moof, _PICTURES_AT)[::3]
+            yield Fragment(start, len(moof), end, at_ms, pictures, sum(durations))
