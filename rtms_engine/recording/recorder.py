@@ -72,7 +72,8 @@ class Recorder:
     def write(self, batch: Sequence[Item]) -> None:
         """Take a batch: each track opens its files once for all of it."""
         before = self._facts
-        self._timeline.learn([item.timestamp_ms for item in batch if isinstance(item, _TIMED)])
+        timed = [item for item in batch if isinstance(item, _TIMED)]
+        self._timeline.learn([item.timestamp_ms for item in timed], timed[-1].received_at if timed else 0.0)
         self._audio.write(item for item in batch if isinstance(item, AudioFrame))
         for item in batch:
             self._take(item)

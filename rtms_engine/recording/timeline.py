@@ -14,8 +14,10 @@ CLOCKS_AGREE_MS = 3_600_000
 EARLIEST_MS = 600_000
 """How long before the start a frame may be. Zoom buffers 60 s (V1.md §6.9)."""
 FARTHEST_MS = 86_400_000
-"""How long after the newest frame the next may be. A timestamp that is years off must not make a
-file of terabytes, not even a sparse one."""
+"""How long after the newest frame of an earlier engine the next may be: nobody knows how long it was gone."""
+AHEAD_MS = 600_000
+"""How far a frame may run ahead of the time that has passed since the last. A timestamp that is hours or
+years off must not make a file of gigabytes, not even a sparse one."""
 JITTER_MS = 20
 """Zoom's shortest packet, so that a packet that is missing is never taken for jitter."""
 
@@ -41,25 +43,37 @@ class Timeline:
         """Unix milliseconds of the first sample of every file."""
         self._earliest_ms = t0_ms - EARLIEST_MS
         self._newest_ms = newest_ms
+        self._heard_at: float | None = None
+        self._latest_ms = self.newest_ms + FARTHEST_MS
 
     @property
     def newest_ms(self) -> int:
         """Of the newest medium; t0 if there is none."""
         return self.t0_ms if self._newest_ms is None else self._newest_ms
 
-    def learn(self, timestamps_ms: Collection[int]) -> None:
-        """Take notice of the times of a batch, before any of it is placed."""
+    def learn(self, timestamps_ms: Collection[int], received_at: float) -> None:
+        """Take notice of the times of a batch, before any of it is placed.
+
+        Args:
+            timestamps_ms: of the media in it.
+            received_at: when the last of them came, monotonic seconds.
+        """
         if not timestamps_ms:
             return
         if self._newest_ms is None:
             self._settle(statistics.median_low(timestamps_ms))
+            self._latest_ms = self.newest_ms + AHEAD_MS
+        if self._heard_at is not None:
+            passed_ms = round((received_at - self._heard_at) * 1000)
+            self._latest_ms = self.newest_ms + max(passed_ms, 0) + AHEAD_MS
+        self._heard_at = received_at
         possible = [time for time in timestamps_ms if self.holds(time)]
         self.t0_ms = min([self.t0_ms, *possible])
         self._newest_ms = max([self.newest_ms, *possible])
 
     def holds(self, timestamp_ms: int) -> bool:
         """Whether the time can be one of this stream."""
-        return self._earliest_ms <= timestamp_ms <= self.newest_ms + FARTHEST_MS
+        return self._earliest_ms <= timestamp_ms <= self._latest_ms
 
     def _settle(self, typical_ms: int) -> None:
         """Believe the media if they and the webhook are hours apart.

@@ -61,21 +61,23 @@ class Received:
 
     def __init__(self) -> None:
         self._runs: list[_Run] = []
+        """In the order of their first; they may lie across each other."""
+        self._newest: _Run | None = None
+        """The one that holds the newest timestamp of all."""
 
     def add(self, timestamp_ms: int) -> bool:
         """Remember it. Returns False if it is known."""
-        runs = self._runs
-        if runs and timestamp_ms > runs[-1].last:
-            if not runs[-1].extend(timestamp_ms):
-                runs.append(_Run(timestamp_ms))
+        newest = self._newest
+        if newest is None or timestamp_ms > newest.last:
+            if newest is None or not newest.extend(timestamp_ms):
+                self._newest = _Run(timestamp_ms)
+                self._runs.append(self._newest)
                 self._forget(timestamp_ms - REMEMBERED_MS)
             return True
-        # A run of two may span others that came between; so look at all that begin before.
-        behind = bisect_right(runs, timestamp_ms, key=lambda run: run.first)
-        if any(run.holds(timestamp_ms) for run in runs[:behind]):
+        behind = bisect_right(self._runs, timestamp_ms, key=lambda run: run.first)
+        if any(run.holds(timestamp_ms) for run in self._runs[:behind]):
             return False
-        runs.insert(behind, _Run(timestamp_ms))
-        runs.sort(key=lambda run: run.first)
+        self._runs.insert(behind, _Run(timestamp_ms))
         return True
 
     def _forget(self, before_ms: int) -> None:
@@ -132,7 +134,7 @@ class Continuity:
         """The connection of these kinds is gone; it was last heard at ``last_heard`` (loop's time)."""
         for kind in self._granted.intersection(kinds):
             newest_ms = self._newest_ms.get(kind, 0)
-            flowing = self._zoom_ms(last_heard) - newest_ms < FLOWING_MS
+            flowing = self.zoom_ms(last_heard) - newest_ms < FLOWING_MS
             self._outages.setdefault(kind, _Outage(last_heard, why, flowing)).restored_at = None
 
     def restored(self, kinds: Iterable[MediaKind], now: float) -> None:
@@ -145,12 +147,12 @@ class Continuity:
                 continue
             outage.restored_at = now
             if kind is not MediaKind.AUDIO:
-                self._note(kind, self._zoom_ms(now))
+                self._note(kind, self.zoom_ms(now))
 
     def ended(self, now: float) -> None:
         """The stream is over: what has no connection now does not come any more."""
         for kind, outage in list(self._outages.items()):
-            self._note(kind, self._zoom_ms(now if outage.restored_at is None else outage.restored_at))
+            self._note(kind, self.zoom_ms(now if outage.restored_at is None else outage.restored_at))
 
     # --- frames ---
 
@@ -195,15 +197,13 @@ class Continuity:
         outage = self._outages[MediaKind.AUDIO]
         if outage.restored_at is None:
             return
-        restored_ms = self._zoom_ms(outage.restored_at)
-        if timestamp_ms < restored_ms or not outage.was_flowing:
-            self._note(MediaKind.AUDIO, restored_ms - BUFFERED_MS)
-        else:
-            self._note(MediaKind.AUDIO, timestamp_ms)
+        restored_ms = self.zoom_ms(outage.restored_at)
+        kept = timestamp_ms < restored_ms or not outage.was_flowing
+        self._note(MediaKind.AUDIO, restored_ms - BUFFERED_MS if kept else restored_ms)
 
     def _note(self, kind: MediaKind, until_ms: int) -> None:
         outage = self._outages.pop(kind)
-        since_ms = self._zoom_ms(outage.since)
+        since_ms = self.zoom_ms(outage.since)
         if until_ms - since_ms >= SHORTEST_GAP_MS:
             self._announce(GapNoted(until_ms, kind, since_ms, until_ms, outage.why))
 
@@ -219,5 +219,6 @@ class Continuity:
                 self._zoom_ahead_ms = ahead_ms
                 self._clock_is_zooms = True
 
-    def _zoom_ms(self, now: float) -> int:
+    def zoom_ms(self, now: float) -> int:
+        """Zoom's time at ``now`` (loop's), as far as is known; our own before the first sound or picture."""
         return round(now * 1000 + self._zoom_ahead_ms)

@@ -60,6 +60,10 @@ class Reception:
         """These kinds have a connection again."""
         self._continuity.restored(kinds, asyncio.get_running_loop().time())
 
+    def zoom_ms(self) -> int:
+        """Zoom's time now; see `Continuity.zoom_ms`."""
+        return self._continuity.zoom_ms(asyncio.get_running_loop().time())
+
     def ended(self) -> None:
         """Nothing more comes."""
         self._continuity.ended(asyncio.get_running_loop().time())

@@ -64,6 +64,7 @@ class SinkRunner:
         self._wake = asyncio.Event()
         self._state = "new"
         self._ending: Ending | None = None
+        self._limit: asyncio.Timeout | None = None
         self._dropped = 0
         self._written: dict[str, int] = {}
         self._throttle = Throttle()
@@ -84,9 +85,11 @@ class SinkRunner:
                 break
 
     def finish(self, ending: Ending) -> None:
-        """The stream is over: write what is queued, close the sink, and let `run` return."""
+        """The stream is over: write what is queued, close the sink, and let `run` return, in time."""
         self._ending = ending
         self._wake.set()
+        if self._limit is not None:
+            self._limit.reschedule(asyncio.get_running_loop().time() + self._limits.close_s)
 
     def statistics(self) -> SinkStatistics:
         """What happened so far."""
@@ -95,8 +98,19 @@ class SinkRunner:
     async def run(self, stream: StreamInfo) -> None:
         """Open the sink, feed it until `finish`, close it. A failing sink ends here, not beyond.
 
-        Cancelling it abandons the sink without closing it.
+        One that hangs in any of its verbs is abandoned ``close_s`` after the stream's end. Cancelling
+        this abandons it at once.
         """
+        try:
+            async with asyncio.timeout(self._limits.close_s if self._ending else None) as self._limit:
+                await self._serve(stream)
+        except TimeoutError:
+            self._log.error("SinkAbandoned", reason=f"it did not finish within {self._limits.close_s:g} s")
+            self._detach()
+        finally:
+            self._limit = None
+
+    async def _serve(self, stream: StreamInfo) -> None:
         try:
             await self._sink.open(stream)
         except SinkError as error:
@@ -140,10 +154,7 @@ class SinkRunner:
             self._wake.clear()
             await self._wake.wait()
         try:
-            async with asyncio.timeout(self._limits.close_s):
-                await self._sink.close(self._ending)
-        except TimeoutError:
-            self._log.error("SinkAbandoned", reason=f"it did not close within {self._limits.close_s:g} s")
+            await self._sink.close(self._ending)
         except SinkError as error:
             self._log.error("SinkFailed", verb="close", reason=str(error))
         except Exception:  # noqa: BLE001 - the same wall

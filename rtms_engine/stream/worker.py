@@ -148,6 +148,7 @@ class StreamWorker:
         self._demux = Demultiplexer(self._runners)
         self._video_choice = VideoChoice(settings.follow) if self._chooses_video else None
         self._ending: Ending | None = None
+        self._signaling_since_ms = 0
         self._log = structlog.get_logger().bind(
             stream_id=info.stream_id, meeting=info.entity_id, product=info.product.name
         )
@@ -166,6 +167,9 @@ class StreamWorker:
         match signal:
             case StreamStarted(server_urls=server_urls):
                 self._post(Started(server_urls))
+            case StreamInterrupted(event_ts_ms=event_ts_ms) if event_ts_ms < self._signaling_since_ms:
+                # Zoom's retry of a webhook, minutes later, speaks of a loss long mended (V1.md §1.5).
+                self._log.info("WebhookIgnored", reason="signaling came back after it")
             case StreamInterrupted(server_urls=server_urls):
                 self._post(Interrupted(server_urls))
             case StreamStopped(stop_reason=stop_reason):
@@ -349,6 +353,8 @@ class StreamWorker:
             case _ if not self._connections.is_current(driver):
                 return  # nothing that a replaced connection says may act (V1.md Appendix A)
             case HandshakeAccepted(server_urls=server_urls):
+                if driver.leg == SIGNALING:
+                    self._signaling_since_ms = self._reception.zoom_ms()
                 self._handshake_accepted(driver, event)
                 self._post(LegAccepted(driver.leg, driver.generation, server_urls))
             case HandshakeRefused(status=status, reason=reason):

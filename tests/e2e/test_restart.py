@@ -51,25 +51,29 @@ def engine_of(made: Config) -> Engine:
 )
 async def test_technical_reasons_are_restarted(tmp_path: Path, reason: StopReason, starts: int) -> None:
     """With a new stream of the same meeting; decisions of people are not overruled."""
-    async with FakeZoom([APP], tls=False, epoch_s=EPOCH_S) as zoom:
-        async with engine_of(with_credentials(zoom, tmp_path)) as engine:
-            meeting = await zoom.start(SCRIPT, engine.webhook_url, granted=AUDIO)
-            await asyncio.sleep(3)
-            await meeting.stop(reason)
-            await over(engine, meeting)
-            await asyncio.sleep(5)
-            assert len(zoom.meetings) == 1 + starts
-            assert len(engine.live_streams()) == starts
+    async with (
+        FakeZoom([APP], tls=False, epoch_s=EPOCH_S) as zoom,
+        engine_of(with_credentials(zoom, tmp_path)) as engine,
+    ):
+        meeting = await zoom.start(SCRIPT, engine.webhook_url, granted=AUDIO)
+        await asyncio.sleep(3)
+        await meeting.stop(reason)
+        await over(engine, meeting)
+        await asyncio.sleep(5)
+        assert len(zoom.meetings) == 1 + starts
+        assert len(engine.live_streams()) == starts
 
 
 async def test_at_most_three_times_in_ten_minutes(tmp_path: Path) -> None:
     """A meeting whose streams keep ending is left alone after that."""
-    async with FakeZoom([APP], tls=False, epoch_s=EPOCH_S) as zoom:
-        async with engine_of(with_credentials(zoom, tmp_path)) as engine:
-            await zoom.start(SCRIPT, engine.webhook_url, granted=AUDIO)
-            for _ in range(5):
-                await asyncio.sleep(2)
-                for meeting in list(zoom.meetings.values()):
-                    if meeting.stop_reason is None:
-                        await meeting.stop(StopReason.INTERNAL_EXCEPTION)
-            assert len(zoom.meetings) == 4
+    async with (
+        FakeZoom([APP], tls=False, epoch_s=EPOCH_S) as zoom,
+        engine_of(with_credentials(zoom, tmp_path)) as engine,
+    ):
+        await zoom.start(SCRIPT, engine.webhook_url, granted=AUDIO)
+        for _ in range(5):
+            await asyncio.sleep(2)
+            for meeting in list(zoom.meetings.values()):
+                if meeting.stop_reason is None:
+                    await meeting.stop(StopReason.INTERNAL_EXCEPTION)
+        assert len(zoom.meetings) == 4

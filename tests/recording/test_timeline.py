@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtms_engine.recording.timeline import EARLIEST_MS, FARTHEST_MS, JITTER_MS, Coverage, Timeline
+from rtms_engine.recording.timeline import AHEAD_MS, EARLIEST_MS, FARTHEST_MS, JITTER_MS, Coverage, Timeline
 from tests.recording.support import T0
 
 ranges = st.lists(st.tuples(st.integers(0, 300), st.integers(1, 60)), max_size=30)
@@ -61,25 +61,32 @@ def test_ranges_that_touch_are_one() -> None:
 
 def test_t0_is_the_start_or_the_earliest_medium() -> None:
     timeline = Timeline(T0)
-    timeline.learn([T0 + 500, T0 + 480])
+    timeline.learn([T0 + 500, T0 + 480], 0.0)
     assert timeline.t0_ms == T0
-    timeline.learn([T0 + 900, T0 - 70])
+    timeline.learn([T0 + 900, T0 - 70], 0.0)
     assert timeline.t0_ms == T0 - 70
 
 
 def test_media_are_believed_when_the_clocks_disagree() -> None:
     """Also if one wild frame comes with the first batch."""
     timeline = Timeline(T0)
-    timeline.learn([7, T0 + 10**9, T0 + 10**9 + 20])
+    timeline.learn([7, T0 + 10**9, T0 + 10**9 + 20], 0.0)
     assert timeline.t0_ms == T0 + 10**9
     assert not timeline.holds(7)
 
 
 def test_impossible_times_move_nothing() -> None:
     timeline = Timeline(T0)
-    timeline.learn([T0 + 5])
-    timeline.learn([0, T0 - EARLIEST_MS - 1, T0 + FARTHEST_MS * 900])
+    timeline.learn([T0 + 5], 0.0)
+    timeline.learn([0, T0 - EARLIEST_MS - 1, T0 + FARTHEST_MS * 900], 0.0)
     assert timeline.t0_ms == T0
     assert timeline.holds(T0 - EARLIEST_MS)
-    assert timeline.holds(T0 + FARTHEST_MS)
-    assert not timeline.holds(T0 + FARTHEST_MS + 6)
+    assert timeline.holds(T0 + 5 + AHEAD_MS)
+    assert not timeline.holds(T0 + 6 + AHEAD_MS)
+
+
+def test_time_that_passed_is_time_that_media_may_have_moved() -> None:
+    timeline = Timeline(T0)
+    timeline.learn([T0], 100.0)
+    timeline.learn([T0 + 3 * 3_600_000], 100.0 + 3 * 3600)
+    assert timeline.newest_ms == T0 + 3 * 3_600_000

@@ -223,10 +223,12 @@ async def test_a_sink_detached_while_it_opened_stays_detached():
     assert sink.calls == ["open", "close"]
 
 
-async def test_a_hanging_close_is_abandoned():
+@pytest.mark.parametrize("verb", ["open", "write", "close"])
+async def test_a_hanging_verb_is_abandoned_after_the_end(verb):
     sink = KeepingSink()
-    sink.hangs_in = "close"
+    sink.hangs_in = verb
     running = Running(sink, close_s=30.0)
+    running.offer(sound(1))
     with capture_logs() as logs:
         statistics = await running.finish()
     assert asyncio.get_running_loop().time() == 30
