@@ -165,3 +165,42 @@ async def test_a_start_that_comes_late_is_tried_once() -> None:
         endings = [stats.ending for stats in engine.recent_streams()]
     assert len(endings) == 1
     assert "expired" in endings[0].detail
+
+
+async def test_a_stream_that_is_over_can_be_revoked(tmp_path: Path) -> None:
+    """Minutes after its end: everything is deleted all the same (V1.md §8.8)."""
+    async with zoom_and_engine(recording(tmp_path)) as (zoom, engine):
+        meeting = await zoom.start(SCRIPT, engine.webhook_url, granted=AUDIO)
+        await asyncio.sleep(3)
+        await meeting.stop()
+        await over(engine, meeting)
+        assert manifest_of(tmp_path, meeting)[1]["state"] == "done"
+        payload = {
+            "meeting_uuid": meeting.facts.entity_id,
+            "rtms_stream_id": meeting.stream_id,
+            "stop_reason": 8,
+        }
+        await asyncio.sleep(600)
+        now_ms = int((EPOCH_S + asyncio.get_running_loop().time()) * 1000)
+        await zoom.webhooks(engine.webhook_url).send("meeting.rtms_stopped", payload, now_ms)
+        await asyncio.sleep(10)
+        folder, manifest = manifest_of(tmp_path, meeting)
+        assert manifest["state"] == "deleted"
+        assert [path.name for path in folder.iterdir()] == ["manifest.json"]
+        assert not engine.live_streams()
+
+
+async def test_an_interruption_of_an_unknown_stream_is_joined_if_it_says_where() -> None:
+    """V1.md §8.3: state is built from the event."""
+    async with zoom_and_engine(SinkConfig("null")) as (zoom, engine):
+        meeting = await zoom.start(SCRIPT, None, granted=AUDIO)
+        sender = zoom.webhooks(engine.webhook_url)
+        ids = {"meeting_uuid": meeting.facts.entity_id, "rtms_stream_id": meeting.stream_id}
+        now_ms = int(EPOCH_S * 1000)
+        await sender.send("meeting.rtms_interrupted", ids, now_ms)
+        await asyncio.sleep(1)
+        assert not engine.live_streams()
+        await sender.send("meeting.rtms_interrupted", {**ids, "server_urls": meeting.server_url}, now_ms + 1)
+        await asyncio.sleep(1)
+        assert engine.live_streams()[meeting.stream_id].received[MediaKind.AUDIO] > 0
+        await meeting.stop()
