@@ -1,7 +1,8 @@
 """The book of streams: what a webhook means for a stream depends on what was heard before.
 
-Zoom may deliver a webhook twice, late, and out of order (V1.md §1.5, §1.6). A start for a known
-stream is either the same delivery again, or a failover to new servers; only the signed content tells.
+Zoom may deliver a webhook late and out of order (V1.md §1.5). A start for a known stream is a failover to
+new servers if it is newer, and stale if it is not. That the same delivery came before is the journal's
+to know (`rtms_engine.coordination.base`).
 """
 
 import enum
@@ -12,8 +13,8 @@ import msgspec
 from ..model.ids import StreamId
 from ..model.signals import StreamInterrupted, StreamSignal, StreamStarted, StreamStopped
 
-REMEMBERED = 10_000
-"""How many ended streams, and how many deliveries, are kept in mind."""
+REMEMBERED = 2_000
+"""How many streams are kept in mind; of those that ended, the oldest go first."""
 
 
 class Verdict(enum.Enum):
@@ -23,7 +24,6 @@ class Verdict(enum.Enum):
     FAILOVER = "move the live stream to the new servers"
     INTERRUPT = "reconnect the live stream"
     STOP = "end the live stream"
-    REPEATED = "the same delivery again"
     STALE = "older than what is known of this stream"
     UNKNOWN_STREAM = "no such stream is live"
 
@@ -38,12 +38,9 @@ class StreamBook:
 
     def __init__(self) -> None:
         self._entries: OrderedDict[StreamId, _Entry] = OrderedDict()
-        self._seen: OrderedDict[tuple[str, int, str, StreamId], None] = OrderedDict()
 
     def judge(self, signal: StreamSignal) -> Verdict:
         """Decide about a signal, and remember it."""
-        if self._was_seen(signal):
-            return Verdict.REPEATED
         match signal:
             case StreamStarted():
                 return self._started(signal)
@@ -82,16 +79,6 @@ class StreamBook:
     def _is_live(self, stream_id: StreamId) -> bool:
         entry = self._entries.get(stream_id)
         return entry is not None and entry.live
-
-    def _was_seen(self, signal: StreamSignal) -> bool:
-        """The dedupe key of V1.md §1.6; never the stream id alone, or failover would be ignored."""
-        key = (type(signal).__name__, signal.event_ts_ms, signal.entity_id, signal.stream_id)
-        if key in self._seen:
-            return True
-        self._seen[key] = None
-        if len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
-        return False
 
     def _remember(self, stream_id: StreamId, entry: _Entry) -> None:
         self._entries[stream_id] = entry

@@ -153,7 +153,7 @@ class Supervisor(Generic[W]):
                 log.info("StreamSignalled", meaning=verdict.value)
                 if worker := self._workers.get(signal.stream_id):
                     worker.hear(signal)
-            case Verdict.REPEATED | Verdict.STALE:
+            case Verdict.STALE:
                 log.info("WebhookIgnored", reason=verdict.value)
             case Verdict.UNKNOWN_STREAM:
                 log.warning("WebhookIgnored", reason=verdict.value, event_name=type(signal).__name__)

@@ -9,7 +9,7 @@ from rtms_engine.supervisor import registry as module
 from rtms_engine.supervisor.registry import StreamBook, Verdict
 
 START, FAILOVER, INTERRUPT, STOP = Verdict.START, Verdict.FAILOVER, Verdict.INTERRUPT, Verdict.STOP
-REPEATED, STALE, UNKNOWN = Verdict.REPEATED, Verdict.STALE, Verdict.UNKNOWN_STREAM
+STALE, UNKNOWN = Verdict.STALE, Verdict.UNKNOWN_STREAM
 
 
 def started(ts, stream="S", url="wss://a"):
@@ -29,21 +29,16 @@ ended = StreamId
 
 STORIES = {
     "a life": [(started(1), START), (interrupted(2), INTERRUPT), (stopped(3), STOP)],
-    "the same delivery again": [(started(1), START), (started(1), REPEATED), (started(1), REPEATED)],
+    "the same delivery again": [(started(1), START), (started(1), STALE), (started(1), STALE)],
     "the same time, another URL: the same delivery still": [
         (started(1), START),
-        (started(1, url="wss://b"), REPEATED),
+        (started(1, url="wss://b"), STALE),
     ],
     "failover": [(started(1), START), (started(2, url="wss://b"), FAILOVER), (started(3), FAILOVER)],
     "failover to the same URL": [(started(1), START), (started(2), FAILOVER)],
     "a first start that arrives after the failover": [(started(2), START), (started(1), STALE)],
-    "the failover itself again": [(started(1), START), (started(2), FAILOVER), (started(2), REPEATED)],
+    "the failover itself again": [(started(1), START), (started(2), FAILOVER), (started(2), STALE)],
     "interrupted twice": [(started(1), START), (interrupted(2), INTERRUPT), (interrupted(3), INTERRUPT)],
-    "the same interruption again": [
-        (started(1), START),
-        (interrupted(2), INTERRUPT),
-        (interrupted(2), REPEATED),
-    ],
     "an interruption from before the failover": [
         (started(1), START),
         (started(3), FAILOVER),
@@ -53,8 +48,8 @@ STORIES = {
     "an interruption after the end": [(started(1), START), (stopped(2), STOP), (interrupted(3), UNKNOWN)],
     "a stop of nothing": [(stopped(1), UNKNOWN)],
     "stop before start": [(stopped(2), UNKNOWN), (started(1), STALE)],
-    "stop twice": [(started(1), START), (stopped(2), STOP), (stopped(2), REPEATED), (stopped(3), UNKNOWN)],
-    "a retried start after the end": [(started(1), START), (stopped(5), STOP), (started(1), REPEATED)],
+    "stop twice": [(started(1), START), (stopped(2), STOP), (stopped(2), UNKNOWN), (stopped(3), UNKNOWN)],
+    "a retried start after the end": [(started(1), START), (stopped(5), STOP), (started(1), STALE)],
     "an older start after the end": [(started(2), START), (stopped(5), STOP), (started(1), STALE)],
     "a newer start after our end": [(started(1), START), ended("S"), (started(2), START)],
     "an older start after our end": [(started(2), START), ended("S"), (started(1), STALE)],
@@ -93,6 +88,6 @@ def test_memory_is_bounded_and_never_forgets_a_live_stream(monkeypatch):
     for n in range(100):
         book.judge(started(n, f"S{n}"))
         book.judge(stopped(n + 1, f"S{n}"))
-    assert len(book._entries) == len(book._seen) == 10
+    assert len(book._entries) == 10
     assert book.judge(started(2, "live")) is FAILOVER
     assert book.judge(stopped(3, "live")) is STOP

@@ -125,7 +125,7 @@ async def test_a_failover_goes_to_the_same_worker():
         await supervisor.accept(started(1, url="wss://c"))
     assert len(office.made) == 1
     assert [signal.server_urls for signal in office.worker().heard] == [("wss://b",)]
-    assert supervisor.verdicts() == {"start": 1, "repeated": 2, "failover": 1}
+    assert supervisor.verdicts() == {"start": 1, "stale": 2, "failover": 1}
 
 
 async def test_streams_do_not_meet():
