@@ -286,9 +286,13 @@ class Engine:
         return self._factory.make(start, self._own_sinks, resumed=resumed)
 
     async def _stream_ended(self, stream_id: StreamId, statistics: StreamStatistics | None) -> None:
-        await self._journal.stream_ended(stream_id)
-        if statistics is not None and statistics.ending is not None:
-            self._restart_if_wanted(statistics.info, statistics.ending.stop_reason)
+        ending = statistics.ending if statistics else None
+        if ending is not None and ending.stop_reason is StopReason.UNDEFINED and ending.detail:
+            await self._journal.mark_expired(stream_id, ending.detail)
+        else:
+            await self._journal.stream_ended(stream_id)
+        if statistics is not None and ending is not None:
+            self._restart_if_wanted(statistics.info, ending.stop_reason)
 
     def _restart_if_wanted(self, stream: StreamInfo, reason: StopReason) -> None:
         """A stream that ended for a technical reason is started again at Zoom (V1.md §8.5)."""

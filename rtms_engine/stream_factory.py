@@ -5,6 +5,8 @@ A reloaded configuration makes a new factory; streams that run keep what they we
 
 from collections.abc import Callable, Iterable, Sequence
 
+import structlog
+
 from .config import AppConfig, Config
 from .model.media import MediaKind
 from .model.signals import StreamStarted
@@ -21,6 +23,8 @@ from .wire.signature import handshake_signature
 
 LATE_MS = 60_000
 """A start that is older is tried once: Zoom waits about so long for the connection (V1.md §7)."""
+
+_log = structlog.get_logger()
 
 _LIVE = QueueLimits(linger_s=0.0)
 _GATHERED = QueueLimits()
@@ -78,7 +82,7 @@ class StreamFactory:
             info,
             _identity(self._apps[start.app], start),
             self._settings,
-            [_runner(sink) for sink in sinks],
+            [runner for sink in sinks if (runner := _runner(sink))],
             self._environment,
             is_late=not resumed and self._environment.unix_ms() - start.event_ts_ms > LATE_MS,
         )
@@ -91,9 +95,13 @@ def _union(sinks: Iterable[ReadySink]) -> frozenset[MediaKind]:
     return frozenset(kind for sink in sinks for kind in sink.kinds)
 
 
-def _runner(sink: ReadySink) -> SinkRunner:
-    limits = _LIVE if sink.spec.live else _GATHERED
-    return SinkRunner(sink.name, sink.spec.factory(sink.config), sink.kinds, limits)
+def _runner(sink: ReadySink) -> SinkRunner | None:
+    try:
+        made = sink.spec.factory(sink.config)
+    except Exception:  # noqa: BLE001 - a wall: one sink that cannot be made must not cost the stream
+        _log.exception("SinkFailed", sink=sink.name, verb="make", reason="defect in the sink")
+        return None
+    return SinkRunner(sink.name, made, sink.kinds, _LIVE if sink.spec.live else _GATHERED)
 
 
 def _identity(app: AppConfig, start: StreamStarted) -> StreamIdentity:

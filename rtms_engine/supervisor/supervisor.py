@@ -124,8 +124,10 @@ class Supervisor(Generic[W]):
         return dict(self._verdicts)
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """Do something that nobody waits for but, in the end, the leaving of the supervisor."""
-        return self._tasks.create_task(work, name=name)
+        """Do something that nobody waits for but, in the end, the leaving of the supervisor. What it
+        raises is said in the log.
+        """
+        return self._tasks.create_task(_walled(work, name), name=name)
 
     async def accept(self, signal: StreamSignal | AccountSignal) -> None:
         """Act on what a webhook says. Nothing in it waits, so cancelling it cannot cut it in two."""
@@ -181,7 +183,7 @@ class Supervisor(Generic[W]):
             self._book.ended(signal.stream_id)
             self._verdicts["refused"] += 1
             log.error("StreamRefused", reason=str(error))
-            self.spawn(self._ended(signal.stream_id, None), f"refused:{signal.stream_id}")
+            self.spawn(self._ended(signal.stream_id, None), f"end:{signal.stream_id}")
             return
         log.info("StreamResumed" if resumed else "StreamStarted")
         self._workers[signal.stream_id] = worker
@@ -201,13 +203,14 @@ class Supervisor(Generic[W]):
             del self._workers[stream_id]
             self._recent.append(worker.statistics())
         if is_over:
-            await self._note_end(stream_id, worker)
+            await _walled(self._ended(stream_id, worker.statistics()), f"end:{stream_id}")
 
-    async def _note_end(self, stream_id: StreamId, worker: W) -> None:
-        try:
-            await self._ended(stream_id, worker.statistics())
-        except Exception:  # noqa: BLE001 - the same wall
-            _log.exception("StreamFailed", stream_id=stream_id, reason="its end could not be noted")
+
+async def _walled(work: Coroutine[Any, Any, None], name: str) -> None:
+    try:
+        await work
+    except Exception:  # noqa: BLE001 - a wall: what goes wrong with one stream is not another's
+        _log.exception("WorkFailed", work=name)
 
 
 def _bound(signal: StreamSignal) -> structlog.typing.FilteringBoundLogger:

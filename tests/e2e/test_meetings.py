@@ -354,3 +354,20 @@ async def test_a_port_that_is_taken_is_said_so() -> None:
         with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1:{port}"):
             async with Engine(config(zoom, server=server)):
                 pass
+
+
+class CannotBeMade:
+    """A third party's sink with a defect."""
+
+    def __init__(self) -> None:
+        raise ZeroDivisionError
+
+
+async def test_a_sink_that_cannot_be_made_costs_only_itself() -> None:
+    """The stream is joined, and the other sink gets everything."""
+    defect = SinkConfig(f"{__name__}:CannotBeMade")
+    async with zoom_and_engine(defect, SinkConfig("null")) as (zoom, engine):
+        meeting = await zoom.start(SCRIPT, engine.webhook_url)
+        stats = await over(engine, meeting)
+    assert_nothing_lost(meeting, stats)
+    assert [sink.name for sink in stats.sinks] == ["null"]

@@ -1,6 +1,8 @@
 """Draining, handing over, reloading and refusing, on the virtual clock."""
 
 import asyncio
+import contextlib
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -154,10 +156,11 @@ async def test_reloading_is_for_new_streams(tmp_path: Path) -> None:
             await meeting.stop()
 
 
-async def test_a_start_that_comes_late_is_tried_once() -> None:
-    """Zoom's retry after minutes carries dead URLs: one attempt, then it is over (V1.md §1.5)."""
+async def test_a_start_that_comes_late_is_tried_once(tmp_path: Path) -> None:
+    """Zoom's retry after minutes carries dead URLs: one attempt, then it is expired (V1.md §1.5)."""
     endings: list[Any] = []
-    async with zoom_and_engine(SinkConfig("null")) as (zoom, engine):
+    state = StateConfig(directory=str(tmp_path))
+    async with zoom_and_engine(SinkConfig("null"), state=state) as (zoom, engine):
         sender = zoom.webhooks(engine.webhook_url)
         payload = {"meeting_uuid": "U", "rtms_stream_id": "S", "server_urls": "ws://127.0.0.1:9"}
         await sender.send("meeting.rtms_started", payload, int((EPOCH_S - 300) * 1000))
@@ -165,6 +168,8 @@ async def test_a_start_that_comes_late_is_tried_once() -> None:
         endings = [stats.ending for stats in engine.recent_streams()]
     assert len(endings) == 1
     assert "expired" in endings[0].detail
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.sqlite3")) as journal:
+        assert any("expired" in str(row) for row in journal.execute("SELECT * FROM streams"))
 
 
 async def test_a_stream_that_is_over_can_be_revoked(tmp_path: Path) -> None:

@@ -299,3 +299,18 @@ async def test_what_concerns_no_stream_of_ours_is_said(signal):
             await supervisor.accept(signal)
     assert logs[0]["event"] == "WebhookIgnored"
     assert StreamId("S") not in supervisor.workers
+
+
+async def test_work_that_nobody_waits_for_fails_alone():
+    """A journal that cannot be read must not end the streams."""
+
+    async def fail() -> None:
+        raise OSError("the disk is gone")
+
+    async with Office().supervisor as supervisor:
+        await supervisor.accept(started(1))
+        with capture_logs() as logs:
+            supervisor.spawn(fail(), "errand")
+            await asyncio.sleep(1)
+        assert list(supervisor.workers) == ["S"]
+    assert [log["event"] for log in logs] == ["WorkFailed"]
