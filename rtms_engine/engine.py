@@ -52,6 +52,8 @@ from .zoom_api.client import ZoomApi
 
 _log = structlog.get_logger()
 
+BACKLOG = 2048
+"""Connections that may wait to be accepted: a burst of starts must not wait for retransmissions."""
 NOT_RELOADABLE = (
     "server.host",
     "server.port",
@@ -161,7 +163,7 @@ class Engine:
         stack.push_async_callback(runner.cleanup)
         server = self._config.server
         try:
-            await web.TCPSite(runner, server.host, server.port).start()
+            await web.TCPSite(runner, server.host, server.port, backlog=BACKLOG).start()
         except OSError as error:
             why = os.strerror(error.errno or 0)
             raise ConfigError([f"server: cannot listen on {server.host}:{server.port}: {why}"]) from error

@@ -74,12 +74,13 @@ class Folder:
         with open(self.path / name, "ab", opener=_private) as file:
             file.write(data)
 
-    def replace(self, name: str, data: bytes) -> None:
+    def replace(self, name: str, data: bytes, *, lasting: bool = True) -> None:
         """Give a file a new content at once: whoever reads sees the old one or the new, never a part.
 
-        It is on the disk when this returns, also if the power fails.
+        It is on the disk when this returns, also if the power fails; unless it need not be ``lasting``,
+        because it can be made again.
         """
-        with replacing(self.path / name) as file:
+        with replacing(self.path / name, lasting=lasting) as file:
             file.write(data)
 
     def lines(self, name: str) -> list[bytes]:

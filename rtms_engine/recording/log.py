@@ -81,8 +81,9 @@ class Log:
         """Make them anew, if there is a transcript: corrections are in, and names that came late. Blocks."""
         if self._transcript.begun:
             name_of = self.participants.name_of
-            self._folder.replace("transcript.vtt", self._transcript.vtt(t0_ms, name_of).encode())
-            self._folder.replace("transcript.srt", self._transcript.srt(t0_ms, name_of).encode())
+            for name, make in (("vtt", self._transcript.vtt), ("srt", self._transcript.srt)):
+                text = make(t0_ms, name_of).encode()
+                self._folder.replace(f"transcript.{name}", text, lasting=False)
 
     def save_participants(self) -> None:
         """Write who was there. Blocks."""

@@ -174,7 +174,13 @@ class FakeZoom:
             names = {self._host, "localhost", "127.0.0.1"}
             self._authority.issue_cert(*sorted(names)).configure_cert(context)
         return await serve(
-            self._accept, self._host, self._port, ssl=context, compression=None, ping_interval=None
+            self._accept,
+            self._host,
+            self._port,
+            ssl=context,
+            compression=None,
+            ping_interval=None,
+            backlog=4096,  # hundreds of streams connect at once; a full queue costs them seconds
         )
 
     # --- its face ---

@@ -31,7 +31,7 @@ class QueueLimits(msgspec.Struct, frozen=True):
     items: int = 100_000
     """After an outage 60 s of audio arrive at once: 9,000 packets of three speakers (V1.md §6.9)."""
     payload_bytes: int = 64 * 1024 * 1024
-    linger_s: float = 0.25
+    linger_s: float = 0.5
     """How long to gather a batch; 0 hands every item on as soon as it comes."""
     batch_items: int = 5_000
     close_s: float = 600.0
