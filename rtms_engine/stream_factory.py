@@ -4,6 +4,7 @@ A reloaded configuration makes a new factory; streams that run keep what they we
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import cast
 
 import structlog
 
@@ -12,9 +13,10 @@ from .model.media import MediaKind
 from .model.signals import StreamStarted
 from .protocol.identity import StreamIdentity
 from .sinks import registry
-from .sinks.base import StreamInfo
+from .sinks.base import BlockingSink, Sink, StreamInfo
 from .sinks.registry import ReadySink
 from .stream.sink_runner import QueueLimits, SinkRunner
+from .stream.threaded_sink import ThreadedSink
 from .stream.worker import Environment, StreamSettings, StreamWorker
 from .transport.endpoint import EndpointPolicy
 from .transport.tls import client_context
@@ -101,7 +103,9 @@ def _runner(sink: ReadySink) -> SinkRunner | None:
     except Exception:  # noqa: BLE001 - a wall: one sink that cannot be made must not cost the stream
         _log.exception("SinkFailed", sink=sink.name, verb="make", reason="defect in the sink")
         return None
-    return SinkRunner(sink.name, made, sink.kinds, _LIVE if sink.spec.live else _GATHERED)
+    if sink.spec.blocking:
+        made = ThreadedSink(cast(BlockingSink, made), sink.name)
+    return SinkRunner(sink.name, cast(Sink, made), sink.kinds, _LIVE if sink.spec.live else _GATHERED)
 
 
 def _identity(app: AppConfig, start: StreamStarted) -> StreamIdentity:

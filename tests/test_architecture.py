@@ -22,9 +22,18 @@ LAW: dict[str, set[str]] = {
     "transport": {*BELOW, "transport"},
     "telemetry": {*BELOW, "telemetry"},
     "sinks": {*BELOW, "telemetry", "schema", "sinks", "recording"},  # the registry names the built-in ones
-    "recording": {*BELOW, "telemetry", "recording", "sinks.base"},
+    "recording": {*BELOW, "telemetry", "recording", "sinks.base", "sinks.delivery"},
     "coordination": {*BELOW, "coordination"},
-    "stream": {*BELOW, "wire", "protocol", "transport", "telemetry", "sinks.base", "stream"},
+    "stream": {
+        *BELOW,
+        "wire",
+        "protocol",
+        "transport",
+        "telemetry",
+        "sinks.base",
+        "sinks.delivery",
+        "stream",
+    },
     "webhook": {*BELOW, "webhook", "telemetry", "coordination.base", "wire.signature", "wire.server_urls"},
     "supervisor": {*BELOW, "telemetry", "coordination.base", "supervisor"},
     "zoom_api": {*BELOW, "telemetry", "zoom_api"},
@@ -65,7 +74,17 @@ FOREIGN: dict[str, set[str]] = {
         "urllib",
         "websockets",
     },
-    "stream": {*STDLIB_VALUES, "asyncio", "contextlib", "msgspec", "structlog"},
+    # threading, queue: `stream.threaded_sink` gives a blocking sink a thread of its own
+    "stream": {
+        *STDLIB_VALUES,
+        "asyncio",
+        "contextlib",
+        "inspect",
+        "msgspec",
+        "queue",
+        "structlog",
+        "threading",
+    },
     # os, shutil, pathlib: `supervisor.resources` measures what is left of the disk
     "supervisor": {
         *STDLIB_VALUES,

@@ -158,6 +158,25 @@ class VideoSubscribed(_Event, frozen=True):
     participant: Participant
 
 
+class ItemsDropped(_Event, frozen=True):
+    """A sink of ours (``sink``) was too slow for ``count`` items of one kind (``event``: of none), whose
+    times are ``start_ms`` to ``end_ms``. Zoom sent them; other sinks have them. At most once a second.
+    """
+
+    sink: str
+    kind: str
+    count: int
+    start_ms: int
+    end_ms: int
+
+
+class SinkDetached(_Event, frozen=True):
+    """A sink of ours (``sink``) failed for good, and gets nothing more of this stream."""
+
+    sink: str
+    reason: str
+
+
 StreamEvent = (
     FirstPacket
     | ActiveSpeakerChanged
@@ -179,4 +198,6 @@ StreamEvent = (
     | ConnectionRestored
     | GapNoted
     | VideoSubscribed
+    | ItemsDropped
+    | SinkDetached
 )

@@ -2,23 +2,61 @@
 
 A sink is a name, a typed config, a factory and three verbs.
 
-* One *instance* serves one stream and is used once: `open`, any number of `write`, `close`.
-* The three verbs are awaited one after the other, never at the same time, in a task of this sink's
-  own. However long one takes, neither the stream nor another sink waits: frames queue up for this
-  sink up to a bound, and beyond it the oldest pictures and sounds are dropped and counted.
-* `write` gets frames of the kinds that the sink asked for, and *every* event of the stream, in the
-  order in which they came. That order is of arrival: place media by ``timestamp_ms``
-  (`rtms_engine.model.frames`).
-* A verb that blocks (disk, database driver) goes through `asyncio.to_thread`, once per batch.
-* A verb that raises detaches this sink from its stream: it is closed, said so in the log with the
-  exception, and the stream goes on. Raise `SinkError` with a sentence that a person can act on;
-  any other exception is taken for a defect and logged with its traceback.
-* `close` is called exactly once if `open` succeeded, however the stream ended, also after a
-  failed `write`. If `ending.stop_reason.outcome` is ``Outcome.ERASE``, whatever the sink stored
-  must be gone when `close` returns.
+Life
+    * One *instance* serves one stream and is used once: `open`, any number of `write`, `close`. A stream
+      may begin and end without a `write`; a batch is never empty.
+    * The verbs are awaited one after the other, never at the same time. Many instances of a sink live
+      side by side, one for each stream: they share nothing, or share it with care.
+    * `close` is called exactly once if `open` succeeded, however the stream ended, also after a failed
+      `write`; after a failed `open` it is not called. When it returns, everything is let go of: files,
+      connections, tasks, threads.
 
-Third parties offer a `SinkSpec` under the entry point group ``rtms_engine.sinks``, or name their
-class in the configuration (``type = "package.module:Class"``).
+Items
+    * `write` gets frames of the kinds that the sink asked for, and *every* event of the stream, in the
+      order in which they came. That order is of arrival: place media by ``timestamp_ms``
+      (`rtms_engine.model.frames`). Values are frozen and shared with other sinks: keep them as you like.
+    * Names, texts and ids are whatever a participant or a caller chose: ``../../etc``, 4 KB, control
+      characters, right-to-left marks. Make file names with `rtms_engine.model.ids.path_safe`.
+
+Time
+    * However long a verb takes, neither the stream nor another sink waits. Items queue up for this sink
+      up to a bound; beyond it the policy of each kind decides (`rtms_engine.sinks.delivery`). What is
+      lost is counted, said in the log once a second, and told to every sink as `ItemsDropped`.
+    * A coroutine must not block: what works on a disk or with a blocking library goes through
+      `asyncio.to_thread`, once per batch. Who blocks the loop all the same is named in the log
+      (``SinkBlockedLoop``), since every stream has to wait meanwhile.
+    * Or the sink declares ``blocking = True`` (`SinkSpec`): then its three verbs are plain functions,
+      and run in a thread that this instance has for itself.
+
+Failure
+    * A verb fails if it raises, or takes longer than ``timeout_s``. Raise `SinkError` with a sentence
+      that a person can act on; any other exception is taken for a defect and logged with its traceback.
+    * A failed `write` is tried again, after a pause, with *the very same batch object*; nothing else is
+      written in between. If it fails ``retries`` times more, the instance is closed and a new one
+      opened, with `StreamInfo.resumed` set, which gets that batch first. After ``restarts`` of them the
+      sink is *detached*: it gets nothing more of this stream, and the last instance is closed at the
+      stream's end, which alone tells whether to erase. The stream goes on without it (`SinkDetached`).
+    * So a batch whose `write` failed may be seen twice or more, by one instance or by its successor;
+      every other item is seen once. A sink that cannot take half a batch again without harm either
+      undoes the half or remembers where it was; one that can do neither sets ``retries=0, restarts=0``.
+    * The `close` of an instance that is replaced gets an ending with ``is_released``: keep what was
+      written for the successor to go on with.
+
+Cancellation
+    * A verb that takes too long is cancelled, as are all when the engine is stopped by force. Let
+      `asyncio.CancelledError` pass; clean up in ``finally``, within 5 seconds. A verb that goes on
+      regardless is abandoned: its coroutine is closed, and the instance never called again, not even
+      its `close`. A thread cannot be cancelled: a ``blocking`` sink that hangs is abandoned likewise,
+      and its thread ends when what it waits for ends.
+
+Revocation
+    * If ``ending.stop_reason.outcome`` is ``Outcome.ERASE``, whatever the sink stored of the stream must
+      be gone when `close` returns. Such an ending may come after the stream is over: then a new
+      instance is opened (``resumed``) and closed with it.
+
+Third parties offer a `SinkSpec` under the entry point group ``rtms_engine.sinks``, or name their class
+in the configuration (``type = "package.module:Class"``), and prove it with
+`rtms_engine.testing.check_sink`.
 """
 
 from collections.abc import Callable, Sequence
@@ -32,6 +70,7 @@ from ..model.ids import StreamId
 from ..model.media import ALL_KINDS, MediaKind, MediaParams
 from ..model.products import Product
 from ..model.reasons import StopReason
+from .delivery import Delivery
 
 Item = Frame | StreamEvent
 
@@ -55,7 +94,7 @@ class StreamInfo(msgspec.Struct, frozen=True):
     account_id: str = ""
     operator_id: str = ""
     resumed: bool = False
-    """This engine was restarted in the middle of the stream: continue what an earlier sink began."""
+    """An earlier sink had the stream, of this engine or of one before it: continue what it began."""
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -67,7 +106,7 @@ class Ending(msgspec.Struct, frozen=True):
     detail: str = ""
     """A sentence for people, where the reason alone does not tell."""
     is_released: bool = False
-    """The engine let go of the stream; it may go on at Zoom, and another engine take it up."""
+    """The stream may go on, and another engine, or another instance of the sink, take it up."""
 
 
 class Sink(Protocol):
@@ -80,6 +119,19 @@ class Sink(Protocol):
         """Take a batch, never empty. Raises SinkError if that is not possible."""
 
     async def close(self, ending: Ending) -> None:
+        """Finish what was received and let go of everything."""
+
+
+class BlockingSink(Protocol):
+    """A sink whose verbs block: it is declared ``blocking``, and each instance gets a thread."""
+
+    def open(self, stream: StreamInfo) -> None:
+        """Get ready. Raises SinkError if that is not possible."""
+
+    def write(self, batch: Sequence[Item]) -> None:
+        """Take a batch, never empty. Raises SinkError if that is not possible."""
+
+    def close(self, ending: Ending) -> None:
         """Finish what was received and let go of everything."""
 
 
@@ -96,7 +148,7 @@ class SinkSpec(msgspec.Struct, frozen=True):
 
     name: str
     """``type`` in the configuration: a noun, lower case."""
-    factory: Callable[[Any], Sink]
+    factory: Callable[[Any], Sink | BlockingSink]
     """Called with a ``config_type`` value for every stream; must not block and must not raise."""
     config_type: type[msgspec.Struct] = NoConfig
     """A frozen Struct with ``forbid_unknown_fields=True``; its fields are the keys in ``[[sinks]]``."""
@@ -107,3 +159,7 @@ class SinkSpec(msgspec.Struct, frozen=True):
     """Where it writes, of a ``config_type`` value, so that the engine can look at the disk."""
     live: bool = False
     """Wants sound as soon as possible: audio is asked for in steps of 20 ms (else 100 ms)."""
+    delivery: Delivery = Delivery()
+    """How it is fed, unless ``delivery`` in the configuration says otherwise."""
+    blocking: bool = False
+    """Its verbs are plain functions that block (`BlockingSink`)."""

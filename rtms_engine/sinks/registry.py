@@ -2,8 +2,8 @@
 
 A ``type`` is the name of a built-in, the name of an entry point of the group ``rtms_engine.sinks``
 whose value is a `SinkSpec`, or ``"package.module:Name"`` of a `SinkSpec` or of a sink's class. Of a
-class, the attributes ``config_type``, ``kinds`` and ``live`` are taken where it has them; it is called
-with the config if it has a ``config_type``, else without arguments.
+class, the attributes ``config_type``, ``kinds``, ``live``, ``blocking`` and ``delivery`` are taken where it has
+them; it is called with the config if it has a ``config_type``, else without arguments.
 
 A module is imported when its sink is asked for, so that a recording without video needs no codecs.
 """
@@ -18,7 +18,8 @@ import msgspec
 from .. import schema
 from ..errors import ConfigError
 from ..model.media import ALL_KINDS, MediaKind
-from .base import NoConfig, Sink, SinkSpec
+from .base import BlockingSink, NoConfig, Sink, SinkSpec
+from .delivery import Delivery
 
 GROUP = "rtms_engine.sinks"
 """The entry point group."""
@@ -98,9 +99,11 @@ def _spec(sink_type: str, found: Any) -> SinkSpec:
             config_type=getattr(found, "config_type", NoConfig),
             kinds=frozenset(getattr(found, "kinds", ALL_KINDS)),
             live=getattr(found, "live", False),
+            delivery=getattr(found, "delivery", Delivery()),
+            blocking=getattr(found, "blocking", False),
         )
     raise ConfigError([f"the sink type {sink_type!r} is neither a SinkSpec nor a class"])
 
 
-def _factory(sink_class: Callable[..., Sink]) -> Callable[[Any], Sink]:
+def _factory(sink_class: Callable[..., Sink | BlockingSink]) -> Callable[[Any], Sink | BlockingSink]:
     return sink_class if hasattr(sink_class, "config_type") else lambda _config: sink_class()
