@@ -13,6 +13,7 @@ The plan of the house, from the cellar to the roof. Imports point down and inwar
 `webhook`               verify, parse, answer
 `zoom_api`              starts, stops, pauses and resumes streams at Zoom
 `supervisor`            which streams there are
+`processes`             the streams spread over several processes of one engine
 `config`, `engine`      the configuration; the composition root that knows everybody
 `daemon`                the command line, logging, the process
 `simulator`             a fake Zoom: shares `wire` with the engine, and none of its decisions

@@ -37,6 +37,8 @@ from .model.signals import (
     StreamStarted,
     StreamStopped,
 )
+from .processes.pool import ProcessPool, ProcessStatistics, cores
+from .processes.remote import RemoteStream
 from .sinks.base import SinkSpec, StreamInfo
 from .sinks.callback import Callback, CallbackSink
 from .sinks.feed import Feed, FeedSink
@@ -58,6 +60,8 @@ NOT_RELOADABLE = (
     "server.host",
     "server.port",
     "server.path",
+    "server.workers",
+    "server.worker_timeout_s",
     "state.directory",
     "zoom.api_url",
     "zoom.oauth_url",
@@ -103,7 +107,10 @@ class Engine:
         if callback is not None:
             spec = SinkSpec("callback", lambda _: CallbackSink(callback), live=True)
             self._own_sinks.append(_own(spec))
-        self._supervisor: Supervisor[StreamWorker] = Supervisor(self._make_worker, self._stream_ended)
+        self._pool = _pool(config)
+        self._supervisor: Supervisor[StreamWorker | RemoteStream] = Supervisor(
+            self._make_worker, self._stream_ended
+        )
         self._secret_tokens = _secret_tokens(config)
         self._receiver = WebhookReceiver(
             self._secret_tokens,
@@ -137,6 +144,8 @@ class Engine:
                 self._journal = await SqliteJournal.open(directory, self._unix_s)
             stack.push_async_callback(self._journal.close)
             await stack.enter_async_context(self._zoom_api)
+            if self._pool is not None:
+                await stack.enter_async_context(self._pool)
             await stack.enter_async_context(self._supervisor)
             for stream in await self._journal.unfinished():
                 await self._supervisor.take_up(stream.start, stream.stop)
@@ -206,6 +215,10 @@ class Engine:
         """The streams that ended, oldest first; the last thousand."""
         return self._supervisor.recent
 
+    def processes(self) -> tuple[ProcessStatistics, ...]:
+        """The processes that streams run in; none if that is this one."""
+        return self._pool.statistics() if self._pool else ()
+
     def webhooks(self) -> WebhookStatistics:
         """The webhooks received, by result."""
         return self._receiver.statistics()
@@ -240,6 +253,8 @@ class Engine:
         and then changes nothing.
         """
         self._factory = StreamFactory(config, self._unix_ms, self._random)
+        if self._pool is not None:
+            self._pool.configure(config)
         self._secret_tokens.clear()
         self._secret_tokens.update(_secret_tokens(config))
         for key in NOT_RELOADABLE:
@@ -279,13 +294,15 @@ class Engine:
                 if stream.start.stream_id == stop.stream_id and not self._runs(stop.stream_id):
                     await self._supervisor.take_up(stream.start, stop)
 
-    def _make_worker(self, start: StreamStarted, resumed: bool) -> StreamWorker:
+    def _make_worker(self, start: StreamStarted, resumed: bool) -> StreamWorker | RemoteStream:
         if not resumed:
             live = [worker.info for worker in self._supervisor.workers.values() if not worker.is_over]
             resources = look(self._factory.directories)
             if why := admit(start, live, self._config.limits, resources):
                 raise StreamRefused(why)
-        return self._factory.make(start, self._own_sinks, resumed=resumed)
+        if self._pool is None:
+            return self._factory.make(start, self._own_sinks, resumed=resumed)
+        return self._factory.make_remote(start, self._own_sinks, self._pool, resumed=resumed)
 
     async def _stream_ended(self, stream_id: StreamId, statistics: StreamStatistics | None) -> None:
         ending = statistics.ending if statistics else None
@@ -329,6 +346,13 @@ class Engine:
 
     def _unix_ms(self) -> int:
         return int(self._unix_s() * 1000)
+
+
+def _pool(config: Config) -> ProcessPool | None:
+    """The processes that streams run in; None: this one."""
+    server = config.server
+    size = cores() if server.workers == "auto" else server.workers
+    return ProcessPool(size, server.worker_timeout_s, config) if size > 1 else None
 
 
 def _own(spec: SinkSpec) -> ReadySink:

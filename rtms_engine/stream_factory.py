@@ -11,6 +11,7 @@ import structlog
 from .config import AppConfig, Config
 from .model.media import MediaKind
 from .model.signals import StreamStarted
+from .processes.remote import Places, RemoteStream
 from .protocol.identity import StreamIdentity
 from .sinks import registry
 from .sinks.base import BlockingSink, Sink, StreamInfo
@@ -65,36 +66,50 @@ class StreamFactory:
         Raises:
             EndpointRefused: its server is off the allow-list.
         """
-        self._environment.policy.endpoint(start.server_urls[0])
-        sinks = (*self._sinks, *own_sinks)
-        info = StreamInfo(
-            stream_id=start.stream_id,
-            app=start.app,
-            product=start.product,
-            entity_id=start.entity_id,
-            started_ms=start.event_ts_ms,
-            media=self._settings.params,
-            kinds=_union(sinks),
-            meeting_id=start.meeting_id,
-            account_id=start.account_id,
-            operator_id=start.operator_id,
-            resumed=resumed,
-        )
+        info = self._info(start, own_sinks, resumed)
         worker = StreamWorker(
             info,
             _identity(self._apps[start.app], start),
             self._settings,
-            [runner for sink in sinks if (runner := _runner(sink))],
+            _runners([*self._sinks, *own_sinks]),
             self._environment,
             is_late=not resumed and self._environment.unix_ms() - start.event_ts_ms > LATE_MS,
         )
         worker.hear(start)
         return worker
 
+    def make_remote(
+        self, start: StreamStarted, own_sinks: Sequence[ReadySink], places: Places, *, resumed: bool
+    ) -> RemoteStream:
+        """As `make`, of a stream that runs in another process; only ``own_sinks`` are fed in this one."""
+        info = self._info(start, own_sinks, resumed)
+        live = any(sink.live for sink in own_sinks)
+        return RemoteStream(info, start, _runners(own_sinks), places, self._environment.unix_ms, live=live)
+
+    def _info(self, start: StreamStarted, own_sinks: Sequence[ReadySink], resumed: bool) -> StreamInfo:
+        self._environment.policy.endpoint(start.server_urls[0])
+        return StreamInfo(
+            stream_id=start.stream_id,
+            app=start.app,
+            product=start.product,
+            entity_id=start.entity_id,
+            started_ms=start.event_ts_ms,
+            media=self._settings.params,
+            kinds=_union([*self._sinks, *own_sinks]),
+            meeting_id=start.meeting_id,
+            account_id=start.account_id,
+            operator_id=start.operator_id,
+            resumed=resumed,
+        )
+
 
 def _union(sinks: Iterable[ReadySink]) -> frozenset[MediaKind]:
     """What Zoom is asked for: no kind that no sink wants."""
     return frozenset(kind for sink in sinks for kind in sink.kinds)
+
+
+def _runners(sinks: Iterable[ReadySink]) -> list[SinkRunner]:
+    return [runner for sink in sinks if (runner := _runner(sink))]
 
 
 def _runner(sink: ReadySink) -> SinkRunner | None:

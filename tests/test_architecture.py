@@ -34,6 +34,17 @@ LAW: dict[str, set[str]] = {
         "sinks.delivery",
         "stream",
     },
+    # it stands where the supervisor sees a worker, and runs the real ones behind that
+    "processes": {
+        *BELOW,
+        "coordination.record",
+        "sinks.base",
+        "sinks.registry",
+        "stream.demux",
+        "stream.sink_runner",
+        "stream.worker",
+        "processes",
+    },
     "webhook": {*BELOW, "webhook", "telemetry", "coordination.base", "wire.signature", "wire.server_urls"},
     "supervisor": {*BELOW, "telemetry", "coordination.base", "supervisor"},
     "zoom_api": {*BELOW, "telemetry", "zoom_api"},

@@ -50,6 +50,10 @@ class ServerConfig(_Section, frozen=True):
     """Where Zoom posts to. ``/healthz`` and ``/readyz`` lie beside it."""
     drain_timeout_s: Annotated[float, Meta(ge=0)] = 3600.0
     """How long a stopping engine lets meetings run on before it lets go of them."""
+    workers: Annotated[int, Meta(ge=1, le=256)] | Literal["auto"] = 1
+    """How many processes the streams run in; 1: the engine's own, ``auto``: one for each core."""
+    worker_timeout_s: Annotated[float, Meta(ge=2)] = 10.0
+    """A process that gives no sign of life for so long is killed, and its streams go to another."""
 
 
 class AppConfig(msgspec.Struct, frozen=True):

@@ -104,17 +104,17 @@ class StreamStatistics(msgspec.Struct, frozen=True):
     """What a stream is and has received."""
 
     info: StreamInfo
-    phase: str
-    received: dict[MediaKind, int]
+    phase: str = Phase.NEW.value
+    received: dict[MediaKind, int] = {}
     """Frames by kind."""
-    noise: dict[str, int]
+    noise: dict[str, int] = {}
     """Messages that could not be used, by kind."""
-    repeated: int
+    repeated: int = 0
     """Frames that Zoom delivered again and that were dropped."""
-    keep_alives: int
+    keep_alives: int = 0
     """Answered on all connections."""
-    sinks: tuple[SinkStatistics, ...]
-    ending: Ending | None
+    sinks: tuple[SinkStatistics, ...] = ()
+    ending: Ending | None = None
 
 
 class StreamWorker:

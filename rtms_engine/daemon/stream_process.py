@@ -1,0 +1,51 @@
+"""``python -m rtms_engine.daemon.stream_process FD``: a process of an engine that has several.
+
+Not to be started by hand: FD is a socket that the engine (`rtms_engine.processes.pool`) hands down.
+"""
+
+import os
+import random
+import signal
+import socket
+import sys
+import time
+
+import structlog
+
+from ..processes.channel import Channel
+from ..processes.host import Host
+from ..processes.messages import Configure
+from ..stream_factory import StreamFactory
+from . import logging, process
+
+
+def main() -> None:
+    """Serve until the engine has nothing more to do, or is gone."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # they are for the engine, which tells us
+    process.run(_serve(socket.socket(fileno=int(sys.argv[1]))))
+
+
+async def _serve(end: socket.socket) -> None:
+    host = Host(_configured)
+    channel = await Channel.open(end, host.hear, _engine_is_gone)
+    await host.run(channel)
+
+
+def _configured(said: Configure) -> StreamFactory:
+    logging.configure(said.config.log.level, said.config.log.format)
+    structlog.contextvars.bind_contextvars(process=said.number)
+    return StreamFactory(said.config, _unix_ms, random.random)
+
+
+def _unix_ms() -> int:
+    return int(time.time() * 1000)  # noqa: TID251 - a composition root
+
+
+def _engine_is_gone() -> None:
+    """The next engine takes up the streams, and must be the only one that writes."""
+    os._exit(os.EX_UNAVAILABLE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""The inside of a process: runs the streams that the engine gives it."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+import structlog
+
+from ..errors import RtmsError
+from ..model.ids import StreamId
+from ..model.signals import StreamStarted
+from ..sinks.base import Ending, Item, SinkSpec, StreamInfo
+from ..sinks.registry import ReadySink
+from ..stream.worker import StreamWorker
+from .channel import Channel
+from .messages import FORWARDING, Beat, Begin, Configure, Finished, Forward, Hear, Leave, Release, RequestEnd
+
+BEAT_S = 1.0
+
+_log = structlog.get_logger()
+
+
+class Factory(Protocol):
+    """Makes workers; `rtms_engine.stream_factory.StreamFactory` is one."""
+
+    def make(self, start: StreamStarted, own_sinks: Sequence[ReadySink], *, resumed: bool) -> StreamWorker:
+        """The worker of a stream. Raises RtmsError if it must not be joined."""
+
+
+class Host:
+    """Hears the engine, and runs what it says.
+
+    Args:
+        configured: called with every `Configure`; makes the factory for the streams from then on.
+    """
+
+    def __init__(self, configured: Callable[[Configure], Factory]) -> None:
+        self._configured = configured
+        self._factory: Factory | None = None
+        self._workers: dict[StreamId, StreamWorker] = {}
+        self._tasks = asyncio.TaskGroup()
+        self._running: set[asyncio.Task[None]] = set()
+        self._leaving = asyncio.Event()
+        self._channel: Channel | None = None
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            Configure: self._configure,
+            Begin: self._begin,
+            Hear: lambda said: self._to(said.signal.stream_id, lambda worker: worker.hear(said.signal)),
+            RequestEnd: lambda said: self._to(said.stream_id, StreamWorker.request_end),
+            Release: lambda said: self._to(said.stream_id, StreamWorker.release),
+            Leave: lambda _: self._leaving.set(),
+        }
+
+    def hear(self, said: Any) -> None:
+        """The engine says something."""
+        self._handlers[type(said)](said)
+
+    async def run(self, channel: Channel) -> None:
+        """Serve until the engine says `Leave`, and the streams are over."""
+        self._channel = channel
+        async with self._tasks:
+            beating = self._tasks.create_task(self._beat(channel), name="beat")
+            await self._leaving.wait()
+            if self._running:
+                await asyncio.wait(self._running)
+            beating.cancel()
+
+    def _configure(self, said: Configure) -> None:
+        self._factory = self._configured(said)
+
+    def _begin(self, said: Begin) -> None:
+        assert self._factory is not None  # noqa: S101 - `Configure` is the first thing that is said
+        stream_id = said.start.stream_id
+        own_sinks = [] if said.wanted is None else [self._forwarding(said)]
+        try:
+            worker = self._factory.make(said.start, own_sinks, resumed=said.resumed)
+        except RtmsError as error:
+            _log.error("StreamRefused", stream_id=stream_id, reason=str(error))
+            self._say(Finished(stream_id, True, None))
+            return
+        self._workers[stream_id] = worker
+        task = self._tasks.create_task(self._run(stream_id, worker), name=f"stream:{stream_id}")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _run(self, stream_id: StreamId, worker: StreamWorker) -> None:
+        is_over = True
+        try:
+            is_over = await worker.run()
+        except Exception:  # noqa: BLE001 - a wall: one stream's defect is not another's
+            _log.exception("StreamFailed", stream_id=stream_id, reason="defect in the engine")
+        finally:
+            del self._workers[stream_id]
+            self._say(Finished(stream_id, is_over, worker.statistics()))
+
+    def _to(self, stream_id: StreamId, verb: Callable[[StreamWorker], None]) -> None:
+        if worker := self._workers.get(stream_id):
+            verb(worker)
+
+    def _forwarding(self, said: Begin) -> ReadySink:
+        wanted = said.wanted or frozenset()
+        assert self._channel is not None  # noqa: S101 - it has just brought `said`
+        spec = SinkSpec(FORWARDING, partial(_ForwardSink, self._channel), kinds=wanted, live=said.live)
+        return ReadySink(spec.name, spec, wanted, spec.config_type())
+
+    def _say(self, value: Any) -> None:
+        if self._channel is not None:
+            self._channel.send(value)
+
+    async def _beat(self, channel: Channel) -> None:
+        loop = asyncio.get_running_loop()
+        channel.send(Beat(0.0, 0.0, {}))
+        while True:
+            began, used = loop.time(), time.process_time()
+            await asyncio.sleep(BEAT_S)
+            passed_s = loop.time() - began
+            streams = {stream_id: worker.statistics() for stream_id, worker in self._workers.items()}
+            load = (time.process_time() - used) / passed_s
+            channel.send(Beat(load, passed_s - BEAT_S, streams))
+
+
+class _ForwardSink:
+    """Hands the items of one stream to the engine."""
+
+    def __init__(self, channel: Channel, _config: Any) -> None:
+        self._channel = channel
+        self._stream_id = StreamId("")
+
+    async def open(self, stream: StreamInfo) -> None:
+        self._stream_id = stream.stream_id
+
+    async def write(self, batch: Sequence[Item]) -> None:
+        self._channel.send(Forward(self._stream_id, list(batch)))
+        await self._channel.drained()
+
+    async def close(self, ending: Ending) -> None:
+        """The engine is told by `Finished`."""

@@ -1,0 +1,176 @@
+"""A stream of this engine that runs in another process."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, cast
+
+import structlog
+from msgspec.structs import replace
+
+from ..coordination.record import StreamRecord, heard
+from ..model.events import StreamEvent
+from ..model.frames import KIND_OF_FRAME, Frame
+from ..model.media import MediaKind
+from ..model.reasons import StopReason
+from ..model.signals import StreamSignal, StreamStarted
+from ..sinks.base import Ending, Item, StreamInfo
+from ..stream.demux import Demultiplexer
+from ..stream.sink_runner import SinkRunner
+from ..stream.worker import StreamStatistics
+from .messages import FORWARDING, Begin, Finished, Hear, Release, RequestEnd
+
+MOST_DEATHS = 5
+DEATHS_WINDOW_S = 600.0
+"""A stream whose processes die so often may be what kills them."""
+
+
+class Process(Protocol):
+    """A place for streams."""
+
+    def send(self, value: Any) -> None:
+        """Say something to it; to nobody if it has died."""
+
+
+class Places(Protocol):
+    """Where streams can run."""
+
+    async def place(self, stream: "RemoteStream") -> Process:
+        """The process in which the stream is to run, as soon as there is one."""
+
+
+class RemoteStream:
+    """To the supervisor a worker like any other (`rtms_engine.supervisor.supervisor.Worker`).
+
+    Used once. The engine's own sinks are fed here, with what the process forwards.
+    """
+
+    def __init__(
+        self,
+        info: StreamInfo,
+        start: StreamStarted,
+        runners: Sequence[SinkRunner],
+        places: Places,
+        unix_ms: Callable[[], int],
+        *,
+        live: bool,
+    ) -> None:
+        """``live``: one of the runners' sinks wants it as soon as possible."""
+        self.info = info
+        self._runners = tuple(runners)
+        self._demux = Demultiplexer(self._runners)
+        self._live = live
+        self._places = places
+        self._unix_ms = unix_ms
+        self._record = heard(StreamRecord(), start, unix_ms())
+        self._resumed = info.resumed
+        self._orders: list[Any] = []
+        """What every process of the stream is to hear after its beginning."""
+        self._process: Process | None = None
+        self._news: asyncio.Queue[Finished | None] = asyncio.Queue()
+        self._deaths: deque[float] = deque(maxlen=MOST_DEATHS)
+        self._told = StreamStatistics(info)
+
+    def __repr__(self) -> str:
+        return f"<RemoteStream {self.info.stream_id} in {self._process!r}>"
+
+    # --- the supervisor's side ---
+
+    @property
+    def is_over(self) -> bool:
+        """The stream has ended, and only its sinks are being finished."""
+        return self._told.ending is not None
+
+    def hear(self, signal: StreamSignal) -> None:
+        """A webhook speaks of this stream."""
+        before = self._record
+        self._record = heard(before, signal, self._unix_ms())
+        if self._record.stop is not before.stop:
+            self._orders = [Hear(signal)]
+        self._send(Hear(signal))
+
+    def request_end(self) -> None:
+        """End the stream at Zoom too."""
+        self._order(RequestEnd(self.info.stream_id))
+
+    def release(self) -> None:
+        """Let go of the stream without ending it."""
+        self._order(Release(self.info.stream_id))
+
+    def statistics(self) -> StreamStatistics:
+        """The stream as its process last told, a second ago at most."""
+        own = tuple(runner.statistics() for runner in self._runners)
+        forwarded = tuple(sink for sink in self._told.sinks if sink.name != FORWARDING)
+        return replace(self._told, sinks=forwarded + own)
+
+    async def run(self) -> bool:
+        """Run to the end, in as many processes as it takes. Returns whether it is over at Zoom."""
+        async with asyncio.TaskGroup() as tasks:
+            for runner in self._runners:
+                name = f"stream:{self.info.stream_id}/{runner.name}"
+                tasks.create_task(runner.run(self.info), name=name)
+            finished = await self._finished()
+            self._told = finished.statistics or self._told
+            ending = self._told.ending or Ending(StopReason.UNDEFINED, self._unix_ms())
+            for runner in self._runners:
+                runner.finish(ending)
+        return finished.is_over
+
+    # --- the process's side ---
+
+    def told(self, statistics: StreamStatistics) -> None:
+        """How the stream stands."""
+        self._told = statistics
+
+    def forwarded(self, batch: Sequence[Item]) -> None:
+        """Items for the engine's own sinks."""
+        for item in batch:
+            if type(item) in KIND_OF_FRAME:
+                self._demux.publish(cast(Frame, item))
+            else:
+                self._demux.announce(cast(StreamEvent, item))
+
+    def finished(self, said: Finished) -> None:
+        """It is over."""
+        self._news.put_nowait(said)
+
+    def died(self) -> None:
+        """The process is gone."""
+        self._process = None
+        self._news.put_nowait(None)
+
+    # --- between ---
+
+    async def _finished(self) -> Finished:
+        loop = asyncio.get_running_loop()
+        log = structlog.get_logger().bind(stream_id=self.info.stream_id)
+        while True:
+            self._process = await self._places.place(self)
+            assert self._record.start is not None  # noqa: S101 - it began with one
+            self._process.send(Begin(self._record.start, self._resumed, self._wanted, self._live))
+            for order in self._orders:
+                self._process.send(order)
+            if (said := await self._news.get()) is not None:
+                return said
+            self._resumed = True
+            self._deaths.append(loop.time())
+            if len(self._deaths) == MOST_DEATHS and loop.time() - self._deaths[0] < DEATHS_WINDOW_S:
+                why = f"{MOST_DEATHS} processes died with it"
+                log.error("StreamGivenUp", reason=why)
+                ending = Ending(StopReason.UNDEFINED, self._unix_ms(), why)
+                return Finished(self.info.stream_id, True, replace(self._told, ending=ending))
+            log.warning("StreamMoved", reason="its process died")
+
+    def _order(self, order: Any) -> None:
+        self._orders.append(order)
+        self._send(order)
+
+    def _send(self, value: Any) -> None:
+        if self._process is not None:
+            self._process.send(value)
+
+    @property
+    def _wanted(self) -> frozenset[MediaKind] | None:
+        if not self._runners:
+            return None
+        return frozenset(kind for runner in self._runners for kind in runner.kinds)
