@@ -71,7 +71,7 @@ STDLIB_VALUES = {
 FOREIGN: dict[str, set[str]] = {
     "errors": STDLIB_VALUES,
     "model": {*STDLIB_VALUES, "hashlib", "msgspec"},
-    "wire": {*STDLIB_VALUES, "base64", "binascii", "hashlib", "hmac", "msgspec"},
+    "wire": {*STDLIB_VALUES, "base64", "binascii", "hashlib", "hmac", "msgspec", "pybase64"},
     "protocol": {*STDLIB_VALUES, "msgspec"},
     "telemetry": {*STDLIB_VALUES, "prometheus_client"},
     "transport": {

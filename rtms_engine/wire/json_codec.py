@@ -1,9 +1,10 @@
 """JSON of protocol V1: one object per WebSocket message.
 
-Media, nearly all of the traffic, is decoded in one pass by a typed decoder. Whatever that decoder
-does not accept takes the long way: it is read as plain JSON, brought into the documented shape by
-the tolerance rules of V1.md Appendix C, and converted. So tolerance costs nothing on the hot path,
-and `decode` never raises: what cannot be read becomes a `Malformed`, what is not known an `Unknown`.
+Media, nearly all of the traffic, is decoded in one pass by a typed decoder; where the payload is most of
+the message, it is cut out first and goes through a Base64 decoder that uses the processor's vectors.
+Whatever these do not accept takes the long way: it is read as plain JSON, brought into the documented
+shape by the tolerance rules of V1.md Appendix C, and converted. So tolerance costs nothing on the hot
+path, and `decode` never raises: what cannot be read becomes a `Malformed`, what is not known an `Unknown`.
 """
 
 import base64
@@ -12,6 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import msgspec
+from msgspec.structs import force_setattr
+from pybase64 import b64decode
 
 from ..model.reasons import MessageType, OpenIntEnum, SessionState, StatusCode, StopReason, StreamState
 from .messages import (
@@ -47,6 +50,18 @@ _media_decoder: msgspec.json.Decoder[AudioData | VideoData | ShareData | Transcr
     msgspec.json.Decoder(AudioData | VideoData | ShareData | TranscriptData)
 )
 
+_PayloadData = AudioData | VideoData | ShareData
+_payload_decoder: msgspec.json.Decoder[_PayloadData] = msgspec.json.Decoder(_PayloadData)
+_decode_payload = _payload_decoder.decode
+
+_LARGE_BYTES = 1_500
+"""From here on cutting is faster than one pass: 100 ms of sound, every picture. (20 ms of sound are below.)"""
+_SPACE = ord(" ")
+_ESCAPED_KEY = b'\\"data":'
+_PLACEHOLDER = b"cut0"
+_CUT = b64decode(_PLACEHOLDER)
+"""What a message holds in the place of its payload while that is elsewhere."""
+
 Fields = dict[str, Any]
 
 
@@ -68,12 +83,39 @@ def encode(message: Message) -> bytes:
 
 def decode(data: bytes) -> Message:
     """The message in ``data`` (the payload of a text or binary frame)."""
+    if len(data) >= _LARGE_BYTES:
+        large = _decode_large(data)
+        if large is not None:
+            return large
     try:
         return _media_decoder.decode(data)
     except msgspec.ValidationError:
         return _decode_any(data)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         return Malformed(_why(error))
+
+
+def _decode_large(data: bytes) -> _PayloadData | None:
+    """A picture or a long sound in exactly the documented shape; None for anything else.
+
+    Inside a JSON string a quote has a backslash before it, so the first ``"data":`` without one is a key,
+    and its value ends at the next quote: had that one a backslash, the value would be no Base64. The
+    placeholder then shows that the key was that of ``content``.
+    """
+    try:
+        start = data.index(b'"data":') + 8
+        if data[start - 1] == _SPACE:
+            start += 1
+        end = data.index(b'"', start)
+        payload = b64decode(data[start:end], None, True)  # by name, the arguments would take twice as long
+        message = _decode_payload(data[:start] + _PLACEHOLDER + data[end:])
+    except (msgspec.MsgspecError, ValueError, IndexError, RecursionError):
+        return None
+    content = message.content
+    if content.data != _CUT or _ESCAPED_KEY in data[:start]:
+        return None
+    force_setattr(content, "data", payload)
+    return message
 
 
 def _decode_any(data: bytes) -> Message:

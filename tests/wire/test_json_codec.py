@@ -1,5 +1,6 @@
 """Bytes to messages: the tolerance of V1.md Appendix C, line by line, and what no input may do."""
 
+import base64
 import json
 
 import msgspec
@@ -8,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rtms_engine.model.reasons import MessageType
-from rtms_engine.wire.json_codec import decode, encode, milliseconds
+from rtms_engine.wire.json_codec import _decode_any, decode, encode, milliseconds
 from rtms_engine.wire.messages import (
     AudioData,
     ChatData,
@@ -428,3 +429,104 @@ def test_all_message_types_are_known():
     for number in MessageType:
         got = read(msg_type=int(number))
         assert not isinstance(got, Unknown) or got.msg_type == number == MessageType.UNDEFINED
+
+
+# --- large media: the payload is cut out ---
+
+LARGE = bytes(range(256)) * 12
+LARGE_TEXT = base64.b64encode(LARGE).decode()
+PADDING = "x" * 3_000
+"""Makes any message large."""
+
+
+def the_long_way(data):
+    """What it means, whatever its size."""
+    return _decode_any(data)
+
+
+@pytest.mark.parametrize(
+    "separators", [(",", ":"), (", ", ": "), (",\n", " : "), (",", ":\t "), (",", ":  ")]
+)
+@pytest.mark.parametrize("msg_type", [14, 15, 16])
+@pytest.mark.parametrize("last", [False, True])
+def test_large_media(separators, msg_type, last):
+    """However it is spaced, and wherever the payload stands."""
+    content = {"user_id": 7, "data": LARGE_TEXT, "user_name": 'A "data":" B', "timestamp": T, "length": 3072}
+    if last:
+        content["data"] = content.pop("data")
+    data = json.dumps({"msg_type": msg_type, "content": content}, separators=separators).encode()
+    message = decode(data)
+    assert message.content == MediaContent(LARGE, 7, T, 'A "data":" B', 3072)
+    assert type(message) is type(the_long_way(data))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        LARGE_TEXT.replace("/", "\\/"),
+        LARGE_TEXT.replace("A", "\\u0041"),
+        LARGE_TEXT[:-1],
+        LARGE_TEXT[:-2],
+        LARGE_TEXT + "=",
+        LARGE_TEXT[:2000] + " " + LARGE_TEXT[2000:],
+        LARGE_TEXT[:2000] + "é" + LARGE_TEXT[2000:],
+        LARGE_TEXT[:2000] + "==" + LARGE_TEXT[2000:],
+        LARGE_TEXT[:2001] + "=" + LARGE_TEXT[2001:],
+        "data:audio/x;base64," + LARGE_TEXT,
+        "QUJD" * 600 + "QR==",
+        "QUJD" * 600 + "QUF=",
+        "====" + LARGE_TEXT,
+    ],
+)
+def test_large_media_that_is_not_quite_base64(data):
+    """The long way's tolerance holds for every size."""
+    message = f'{{"msg_type":14,"content":{{"user_id":7,"timestamp":{T},"data":"{data}"}}}}'.encode()
+    assert decode(message) == the_long_way(message)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"msg_type":14,"data":"AAAA","padding":"%s","content":{"user_id":7,"timestamp":1,"data":""}}',
+        '{"msg_type":14,"data":"AAAA","padding":"%s","content":{"user_id":7,"timestamp":1,"data":"QUJD"}}',
+        '{"msg_type":14,"data":"AAAA","padding":"%s","content":{"user_id":7,"timestamp":1}}',
+        '{"msg_type":14,"padding":"%s","content":{"a\\"data":"AAAA","user_id":7,"timestamp":1,"data":""}}',
+        '{"msg_type":14,"padding":"%s","content":{"a\\"data":"AAAA","user_id":7,"timestamp":1,"data":"cut0"}}',
+        '{"msg_type":14,"padding":"%s","content":{"data":"AAAA","user_id":7,"timestamp":1,"data":"QUJD"}}',
+        '{"msg_type":14,"padding":"%s","content":{"data":null,"user_id":7,"timestamp":1}}',
+        '{"msg_type":14,"padding":"%s","content":{"data":1,"user_id":"7","timestamp":1}}',
+        '{"msg_type":14,"padding":"%s","content":{"data":{"data":"AAAA"},"user_id":7,"timestamp":1}}',
+        '{"msg_type":14,"padding":"%s","content":{"d\\u0061ta":"AAAA","user_id":7,"timestamp":1}}',
+        '{"msg_type":14,"padding":"%s","content":"AAAA"}',
+        '{"msg_type":17,"padding":"%s","content":{"data":"AAAA","user_id":7,"timestamp":1}}',
+        '{"msg_type":99,"padding":"%s","content":{"data":"AAAA","user_id":7,"timestamp":1}}',
+        '{"msg_type":14,"padding":"%s","content":{"user_id":-1,"timestamp":1,"data":"AAAA"}}',
+        '{"msg_type":14,"padding":"%s","content":{"user_id":7,"timestamp":1,"data":"AAAA',
+        '{"msg_type":14,"padding":"%s","content":{"user_id":7,"timestamp":1,"data":"AAAA"',
+        '{"msg_type":14,"padding":"%s","content":{"user_id":7,"timestamp":1,"data":',
+        '{"msg_type":14,"padding":"%s","content":{"user_id":7,"timestamp":1 "data":"AAAA"}}',
+        '{"msg_type":14,"padding":"%s","content":{"user_id":7,"timestamp":1,"":"" data":"AAAA"}}',
+        '{"msg_type":14,"padding":"%s","content":{"user_id":7,"timestamp":1,"data":1"AAAA"}}',
+    ],
+)
+def test_a_cut_never_changes_the_meaning(text):
+    """Other keys of that name, other types, and what is no JSON."""
+    data = (text % PADDING).encode()
+    short = decode((text % "").encode())
+    assert type(decode(data)) is type(short)
+    if not isinstance(short, Malformed):
+        assert msgspec.structs.replace(decode(data)) == msgspec.structs.replace(the_long_way(data))
+
+
+@given(MESSAGE, st.text(st.sampled_from('AQz09+/=- "\\'), max_size=12))
+@unhurried
+def test_size_changes_nothing(message, tail):
+    """Whatever a message holds, padding it with a key that means nothing does not change it."""
+    content = message.get("content")
+    if isinstance(content, dict):
+        content["data"] = "QUJD" * 4 + tail
+    padded = decode(json.dumps({**message, "padding": PADDING}).encode())
+    plain = decode(json.dumps({**message, "padding": ""}).encode())
+    assert type(padded) is type(plain)
+    if isinstance(plain, AudioData):
+        assert padded == plain
