@@ -79,7 +79,7 @@ class Skipped(msgspec.Struct):
     """Samples for a time that was already written; the earlier ones stay."""
     undecodable_audio: int = 0
     bad_pictures: int = 0
-    """Pictures of an unknown format, and key frames that no decoder understands."""
+    """Pictures of an unknown format, and access units that no decoder understands."""
     pictures_before_key_frame: int = 0
     """Access units that cannot be shown, since the key frame they build on is missing."""
 

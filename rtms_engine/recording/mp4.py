@@ -1,8 +1,8 @@
 """Fragmented MP4 as bytes (ISO/IEC 14496-12): a header, a `Label`, and fragments of pictures.
 
-FFmpeg makes the header. The fragments are made here, since it would keep pictures back until the
-next ones come, however long that takes; these are in the file when a batch is. A fragment is a
-``moof`` box and its ``mdat``, and all of them have the same layout, so they can be counted, moved
+All of it is made here. FFmpeg would keep pictures back until the next ones come, however long that
+takes; these are in the file when a batch is. And it would have to decode what comes from outside, in the
+process that must live on. A fragment is a ``moof`` box and its ``mdat``, and all of them have the same layout, so they can be counted, moved
 in time, and told from one that a killed process has left in pieces.
 
 =========================== ====== ========================================================
@@ -40,6 +40,11 @@ _TFHD_FROM_MOOF, _TFDT_64_BIT, _TRUN_FIELDS = 0x020000, 0x01000000, 0x000701
 _KEY_PICTURE, _OTHER_PICTURE = 0x02000000, 0x01010000
 """Sample flags: builds on no other; builds on others, and is no place to begin."""
 
+_ENABLED = 0x000003
+"""Flags of a track: it is on, and part of the presentation."""
+_UNDETERMINED = 0x55C4
+"""The language ``und``, five bits a letter."""
+
 
 class Picture(NamedTuple):
     """One sample of the track."""
@@ -62,6 +67,52 @@ class Fragment(NamedTuple):
     at_ms: int
     pictures: int
     duration_ms: int
+
+
+def header(width: int, height: int, configuration: bytes) -> bytes:
+    """What a file begins with: it has one track of H.264, whose pictures are in fragments.
+
+    Args:
+        width: of the pictures, pixels.
+        height: likewise.
+        configuration: an AVCDecoderConfigurationRecord.
+    """
+    matrix = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+    entry = _box(
+        b"avc1",
+        struct.pack(">6xH16x2H2I4xH32xHH", 1, width, height, 0x480000, 0x480000, 1, 24, 0xFFFF),
+        _box(b"avcC", configuration),
+    )
+    samples = _box(
+        b"stbl",
+        _box(b"stsd", struct.pack(">2I", 0, 1), entry),
+        *(_box(kind, bytes(8)) for kind in (b"stts", b"stsc")),
+        _box(b"stsz", bytes(12)),
+        _box(b"stco", bytes(8)),
+    )
+    where = _box(b"dinf", _box(b"dref", struct.pack(">2I", 0, 1), _box(b"url ", struct.pack(">I", 1))))
+    media = _box(
+        b"mdia",
+        _box(b"mdhd", struct.pack(">12xI4x2H", TIMESCALE, _UNDETERMINED, 0)),
+        _box(b"hdlr", struct.pack(">8x4s12x", b"vide"), b"Video\0"),
+        _box(b"minf", _box(b"vmhd", struct.pack(">I8x", 1)), where, samples),
+    )
+    track = _box(
+        b"trak",
+        _box(
+            b"tkhd",
+            struct.pack(">I8xI24x", _ENABLED, 1),
+            matrix,
+            struct.pack(">2I", width << 16, height << 16),
+        ),
+        media,
+    )
+    movie = _box(
+        b"mvhd", struct.pack(">12xI4xIH10x", TIMESCALE, 0x10000, 0x100), matrix, struct.pack(">24xI", 2)
+    )
+    extends = _box(b"mvex", _box(b"trex", struct.pack(">6I", 0, 1, 1, 0, 0, 0)))
+    brands = _box(b"ftyp", struct.pack(">4sI4s4s4s", b"iso5", 512, b"iso5", b"iso6", b"mp41"))
+    return brands + _box(b"moov", movie, track, extends)
 
 
 def fragment(number: int, pictures: Sequence[Picture], last_duration_ms: int) -> bytes:

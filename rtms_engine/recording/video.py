@@ -2,27 +2,32 @@
 
 No picture is encoded anew. An MP4 file is fragmented, a fragment a batch (`mp4`), so that it plays
 while it grows and after the process was killed; it begins with a key frame, and another one begins
-whenever the parameter sets change (a new resolution, often a new person). Its time is Zoom's,
+whenever the parameter sets change (a new resolution, often a new person) and after a gap. Its time is Zoom's,
 counted from t0: where nothing came, the last picture stands.
 """
 
-import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self
 
-import av
 import msgspec
-from av.container import InputContainer
 
 from ..model.events import Participant
 from ..model.frames import ShareFrame, Speaker, VideoFrame
 from . import mp4
 from .folder import Folder
-from .h264 import AccessUnit, AccessUnits, KeyFrameGate, annex_b, length_prefixed, looks_like_annex_b
+from .h264 import (
+    AccessUnit,
+    AccessUnits,
+    BadAccessUnitError,
+    KeyFrameGate,
+    length_prefixed,
+    looks_like_annex_b,
+)
 from .label import Label
 from .manifest import Artefact, Skipped
+from .parameter_sets import ParameterSets, configuration
 from .timeline import Timeline
 
 _USUAL_DURATION_MS = 40
@@ -30,12 +35,11 @@ _LONGEST_DURATION_MS = 1000
 """How long the last picture is shown at most."""
 _COMPLETE_AFTER_MS = 2000
 """The parts of one access unit come sooner after each other."""
-_HEADER_OPTIONS = {"movflags": "empty_moov+default_base_moof", "video_track_timescale": str(mp4.TIMESCALE)}
+_GAP_MS = 5_000
+"""A key frame so long after the last picture begins another file: the camera was off."""
+_MOST_FILES = 10_000
+"""More than a meeting of hours has; whoever sends new parameter sets with each picture gets no more."""
 _MAGIC = ((b"\xff\xd8\xff", ".jpg"), (b"\x89PNG\r\n\x1a\n", ".png"))
-
-
-class BadPictureError(Exception):
-    """A key frame that no decoder understands."""
 
 
 class PictureSourceChanged(msgspec.Struct, frozen=True, tag="picture_source_changed", tag_field="type"):
@@ -61,29 +65,23 @@ class Mp4File:
         self._duration_ms = _USUAL_DURATION_MS
 
     @classmethod
-    def create(cls, folder: Folder, stem: str, key_frame: AccessUnit, t0_ms: int, kind: str) -> Self:
+    def create(cls, folder: Folder, stem: str, sets: ParameterSets, t0_ms: int, kind: str) -> Self:
         """Begin a file with a header alone.
 
         Args:
             folder: where.
             stem: of the name.
-            key_frame: an access unit that holds its parameter sets.
+            sets: of the pictures that will be in it.
             t0_ms: Unix milliseconds of the file's time 0.
             kind: of the label.
 
         Raises:
-            BadPictureError: before there is a file, if the parameter sets make no sense.
             OSError: it cannot be written.
         """
-        header = io.BytesIO()
-        with _probe(key_frame) as source, av.open(header, "w", "mp4", options=_HEADER_OPTIONS) as container:
-            template = source.streams.video[0]
-            container.add_stream_from_template(template)
-            container.start_encoding()
-            label = Label(t0_ms, kind, width=template.width, height=template.height)
-            content = header.getvalue() + mp4.label_box(label)
+        width, height = sets.active.width, sets.active.height
+        label = Label(t0_ms, kind, width=width, height=height)
         file = cls(folder.claim(stem, ".mp4"), label)
-        file._append(content)
+        file._append(mp4.header(width, height, configuration(sets)) + mp4.label_box(label))
         return file
 
     def write(self, unit: AccessUnit) -> None:
@@ -102,6 +100,11 @@ class Mp4File:
             self._append(mp4.fragment(self._fragments + 1, self._pending, self._duration_ms))
             self._fragments += 1
             self._pending = []
+
+    @property
+    def newest_ms(self) -> int | None:
+        """Unix milliseconds of the last picture that this process has written."""
+        return self._last_ms
 
     def begin_at(self, t0_ms: int) -> None:
         """Make a flushed file count from the recording's t0, if that has moved since."""
@@ -156,8 +159,10 @@ class Pictures:
             if (label := mp4.read_label(path))
         ]
         """All of them; what is in the folder already is written no more."""
-        self._current: tuple[Mp4File, tuple[bytes, ...]] | None = None
+        self._current: tuple[Mp4File, ParameterSets] | None = None
         """The file that is being written, and the parameter sets that hold in it."""
+        self._is_torn = False
+        """Whether pictures may be missing since the last one in that file."""
         self._speaker = Speaker()
         self._heard_ms = 0
 
@@ -185,9 +190,9 @@ class Pictures:
         return None
 
     def interrupt(self) -> None:
-        """Pictures may be missing from here on: nothing until the next key frame."""
-        self._write_units(self._units.flush())
-        self._gate.close()
+        """Pictures may be missing from here on: nothing until the next key frame, which begins a file."""
+        self._cut()
+        self._is_torn = True
 
     def flush(self) -> None:
         """Put into the files what has come; once per batch."""
@@ -230,35 +235,48 @@ class Pictures:
         speaker, self._speaker = self._speaker, frame.speaker
         if speaker.user_id == frame.speaker.user_id:
             return None
-        self.interrupt()
+        self._cut()
         return PictureSourceChanged(
             frame.timestamp_ms, self._kind, Participant(frame.speaker.user_id, frame.speaker.name)
         )
 
+    def _cut(self) -> None:
+        """What comes next does not build on what came until now."""
+        self._write_units(self._units.flush())
+        self._gate.close()
+
     def _write_units(self, units: list[AccessUnit]) -> None:
         for unit in units:
-            if not self._gate.admits(unit):
-                self._skipped.pictures_before_key_frame += unit.is_picture
-            elif unit.is_picture:
-                try:
+            try:
+                if not self._gate.admits(unit):
+                    self._skipped.pictures_before_key_frame += unit.is_picture
+                elif unit.is_picture:
                     self._file_for(unit).write(unit)
-                except BadPictureError:
-                    self._skipped.bad_pictures += 1
-                    self._gate.close()
+            except BadAccessUnitError:
+                self._skipped.bad_pictures += 1
 
     def _file_for(self, unit: AccessUnit) -> Mp4File:
-        sets = self._gate.parameter_sets
-        if self._current and (self._current[1] == sets or not unit.is_idr):
+        if self._current and not (unit.is_idr and self._begins_file(unit, *self._current)):
             return self._current[0]
+        sets = self._gate.parameter_sets
+        if sets is None or len(self._files) >= _MOST_FILES:
+            self._gate.close()
+            raise BadAccessUnitError
         if self._current:
             self._current[0].flush()
         number = int(self._files[-1].path.stem.rpartition("-")[2]) + 1 if self._files else 1
         stem = f"{self._directory}/{self._kind}-{number:03}"
-        key_frame = AccessUnit(unit.timestamp_ms, sets + unit.nals)
-        file = Mp4File.create(self._folder, stem, key_frame, self._timeline.t0_ms, self._kind)
-        self._current = (file, sets)
+        file = Mp4File.create(self._folder, stem, sets, self._timeline.t0_ms, self._kind)
+        self._current = file, sets
+        self._is_torn = False
         self._files.append(file)
         return file
+
+    def _begins_file(self, key_frame: AccessUnit, file: Mp4File, sets: ParameterSets) -> bool:
+        """Whether this key frame does not go on with what is being written."""
+        last_ms = file.newest_ms
+        is_late = last_ms is not None and key_frame.timestamp_ms - last_ms >= _GAP_MS
+        return self._is_torn or is_late or self._gate.parameter_sets != sets
 
     def _stills(self) -> Iterator["_Still"]:
         """Read from the folder: a memory of every picture would grow with the meeting."""
@@ -273,15 +291,3 @@ class _Still(NamedTuple):
     path: Path
     timestamp_ms: int
     user_id: int
-
-
-def _probe(key_frame: AccessUnit) -> InputContainer:
-    """Let FFmpeg read the parameter sets: the size of the picture, and what MP4 wants to know."""
-    try:
-        source = av.open(io.BytesIO(annex_b(key_frame.nals)), "r", format="h264")
-    except av.FFmpegError as error:
-        raise BadPictureError from error
-    if source.streams.video and source.streams.video[0].width:
-        return source
-    source.close()
-    raise BadPictureError

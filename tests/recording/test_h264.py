@@ -2,14 +2,16 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtms_engine.recording.h264 import AccessUnit, AccessUnits, KeyFrameGate, annex_b
+from rtms_engine.recording.h264 import AccessUnit, AccessUnits, BadAccessUnitError, KeyFrameGate, annex_b
 from tests.recording.support import camera_access_units
 from tests.support.media import needs_media
 
-AUD, SPS, PPS = b"\x09\xf0", b"\x67\x42\xc0\x1e", b"\x68\xce\x3c\x80"
+AUD, SEI = b"\x09\xf0", b"\x06\x05\x01\xaa\x80"
+SPS, PPS = bytes.fromhex("6742c01e95a0280bfe54"), b"\x68\xce\x3c\x80"
 IDR, P, P_SECOND_SLICE = b"\x65\x88\x84", b"\x41\x9a\x02", b"\x41\x4a\x02"
 
 bodies = st.binary(max_size=20).map(lambda body: body.replace(b"\0", b"\1") + b"\x80")
@@ -18,7 +20,9 @@ pictures = st.builds(
     st.sampled_from([[], [AUD]]),
     st.sampled_from([[], [SPS, PPS]]),
     bodies.map(lambda body: b"\x65\x80" + body),
-    st.lists(bodies.map(lambda body: b"\x41\x40" + body), max_size=2),
+    st.lists(bodies, max_size=2).map(
+        lambda found: [b"\x65" + place + body for place, body in zip((b"\x40", b"\x60"), found, strict=False)]
+    ),
 )
 
 
@@ -60,6 +64,44 @@ def test_slices_of_one_picture_stay_together() -> None:
     assert [unit.nals for unit in units_of(annex_b([P, P_SECOND_SLICE, P]))] == [(P, P_SECOND_SLICE), (P,)]
 
 
+def test_a_slice_further_up_begins_a_picture_even_if_the_first_one_is_lost() -> None:
+    assert [unit.nals for unit in units_of(annex_b([P, P_SECOND_SLICE, P_SECOND_SLICE]))] == [
+        (P, P_SECOND_SLICE),
+        (P_SECOND_SLICE,),
+    ]
+
+
+def test_a_key_frame_and_its_successor_are_two_pictures() -> None:
+    assert [len(unit.nals) for unit in units_of(annex_b([IDR, P_SECOND_SLICE]))] == [1, 1]
+
+
+def test_messages_of_the_encoder_belong_to_the_picture_behind_them() -> None:
+    assert [unit.nals for unit in units_of(annex_b([SEI, IDR, SEI, SEI, P]))] == [(SEI, IDR), (SEI, SEI, P)]
+
+
+def test_prefixes_of_scalable_video_stay_with_their_slices() -> None:
+    prefix = b"\x6e\x40\x80"
+    units = units_of(annex_b([prefix, P, prefix, P_SECOND_SLICE, prefix, P, prefix]))
+    assert [unit.nals for unit in units] == [(prefix, P, prefix, P_SECOND_SLICE), (prefix, P)]
+
+
+def test_what_nobody_can_read_damages_its_picture() -> None:
+    """A NAL unit whose first bit is wrong, a slice without content, and too many of them."""
+    data = annex_b([IDR, b"\xe5\x11", P, b"\x41", P, *[SEI] * 5000, P, P])
+    assert [unit.is_damaged for unit in units_of(data)] == [True, True, False, True, False]
+
+
+def test_no_picture_is_endless() -> None:
+    """Megabytes in front of a slice that never comes, and millions of tiny NAL units, are not kept."""
+    units = AccessUnits()
+    for _ in range(5):
+        units.feed(annex_b([b"\x06" + b"\xff" * 7_000_000]), 0)
+    assert units._bytes < 17_000_000
+    units.feed(b"\0\0\1\x06" * 200_000, 0)
+    assert len(units._current) <= 4096
+    assert len(units.feed(b"\0\0\1\x41\x9a" * 1_000_000, 0)) < 20_000
+
+
 def test_without_start_codes_nothing_is_kept() -> None:
     """An endless NAL unit is given up, and the next start code begins anew."""
     units = AccessUnits()
@@ -76,6 +118,27 @@ def test_the_gate_waits_for_a_key_frame_with_its_sets() -> None:
     assert [gate.admits(unit) for unit in units] == [False, False, False, False, False, True, True]
     gate.close()
     assert [gate.admits(unit) for unit in units_of(annex_b([P, IDR]))] == [False, True]
+
+
+def test_the_gate_refuses_sets_and_slices_that_make_no_sense() -> None:
+    """It is closed then: what follows builds on what is missing."""
+    gate = KeyFrameGate()
+    bad_sps, other_pps = b"\x67\xff", b"\x41\x88\x40"
+    script = [
+        ([SPS, PPS, IDR], True),
+        ([AUD, P], True),
+        ([AUD, bad_sps, IDR], None),
+        ([AUD, P], False),
+        ([AUD, IDR], True),
+        ([AUD, other_pps], None),
+        ([AUD, IDR], True),
+    ]
+    for unit, (_, admitted) in zip(units_of(*(annex_b(nals) for nals, _ in script)), script, strict=True):
+        if admitted is None:
+            with pytest.raises(BadAccessUnitError):
+                gate.admits(unit)
+        else:
+            assert gate.admits(unit) is admitted
 
 
 @needs_media

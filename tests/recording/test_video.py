@@ -85,9 +85,8 @@ def test_nothing_before_the_key_frame(tmp_path: Path) -> None:
     lost = ConnectionLost(T0, "video", "went away")
     frames = [picture(40 * n, unit, ANA if n < 60 else CEM) for n, unit in enumerate(units)]
     folder = record(tmp_path, [*frames[10:35], lost, *frames[35:100]])
-    assert [at for at, _ in camera(folder)] == [
-        40 * n for n in (*range(25, 35), *range(50, 60), *range(75, 100))
-    ]
+    assert [at for at, _ in camera(folder)] == [40 * n for n in range(25, 35)]
+    assert [at for at, _ in camera(folder, 2)] == [40 * n for n in (*range(50, 60), *range(75, 100))]
     assert manifest_of(folder)["skipped"]["pictures_before_key_frame"] == 15 + 15 + 15
     events = (folder / "events.jsonl").read_text()
     assert events.count("picture_source_changed") == 2
@@ -108,6 +107,24 @@ def test_a_broken_key_frame_is_counted(tmp_path: Path) -> None:
     folder = record(tmp_path, frames)
     assert len(camera(folder)) == 25
     assert manifest_of(folder)["skipped"]["bad_pictures"] == 1
+
+
+def test_a_bad_picture_is_counted_and_what_builds_on_it_left_out(tmp_path: Path) -> None:
+    """The file can be decoded without an error all the same."""
+    units = camera_access_units()[:75]
+    units[30] = units[30].replace(b"\0\0\1\x41", b"\0\0\1\xc1")
+    assert units[30] != camera_access_units()[30]
+    folder = record(tmp_path, [picture(40 * n, unit) for n, unit in enumerate(units)])
+    assert [at for at, _ in camera(folder)] == [40 * n for n in (*range(30), *range(50, 75))]
+    skipped = manifest_of(folder)["skipped"]
+    assert (skipped["bad_pictures"], skipped["pictures_before_key_frame"]) == (1, 19)
+
+
+def test_a_camera_that_was_off_begins_another_file(tmp_path: Path) -> None:
+    units = camera_access_units()[:50]
+    at_ms = [40 * n if n < 25 else 40 * n + 60_000 for n in range(50)]
+    folder = record(tmp_path, [picture(at, unit) for at, unit in zip(at_ms, units, strict=True)])
+    assert [[at for at, _ in camera(folder, number)] for number in (1, 2)] == [at_ms[:25], at_ms[25:]]
 
 
 def test_time_never_runs_backwards(tmp_path: Path) -> None:
