@@ -14,6 +14,7 @@
     ├── ConnectFailed           a WebSocket could not be opened
     ├── ZoomApiError            Zoom's REST API refused, failed or could not be reached
     ├── JournalError            accepted signals cannot be remembered; Zoom must try again
+    ├── CaptureError            a file that is no capture, or none that can be read
     └── SinkError               a sink cannot do its work; the stream lives on
 
 Errors carry data as attributes and build their sentence in ``__str__``. What arrives from the wire
@@ -113,6 +114,22 @@ class JournalError(RtmsError):
 
     def __str__(self) -> str:
         return f"cannot use the journal {self.path}: {self.why}"
+
+
+class CaptureError(RtmsError):
+    """The capture at ``path`` cannot be read.
+
+    ``offset`` is where it is damaged; None if that is not what is wrong.
+    """
+
+    def __init__(self, path: str, why: str, *, offset: int | None = None) -> None:
+        super().__init__(path, why)
+        self.path = path
+        self.why = why
+        self.offset = offset
+
+    def __str__(self) -> str:
+        return f"cannot use {self.path}: {self.why}"
 
 
 class ZoomApiError(RtmsError):

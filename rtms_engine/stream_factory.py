@@ -4,10 +4,16 @@ A reloaded configuration makes a new factory; streams that run keep what they we
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
 from typing import cast
 
+import msgspec
 import structlog
 
+from .capture.format import Head, check_compression
+from .capture.tape import Tape, TapeWriter, disk_is_full
+from .capture.tee import CaptureSink, CapturingConnector, Witness
 from .config import AppConfig, Config
 from .model.media import MediaKind
 from .model.signals import StreamStarted
@@ -49,11 +55,19 @@ class StreamFactory:
         self._settings = StreamSettings(
             config.media, config.rtms.mode == "unified", config.follow, config.rtms.buffer_data
         )
+        self._rtms = config.rtms
+        check_compression(config.rtms.capture_compression)
+        self._captures = Path(config.rtms.capture_directory)
+        self._tapes = TapeWriter(disk_is_full(self._captures, config.limits.min_free_disk_mb))
 
     @property
     def directories(self) -> list[str]:
         """Where the sinks write."""
         return [place for sink in self._sinks if (place := sink.spec.directory(sink.config))]
+
+    def _may_capture(self, app: AppConfig) -> bool:
+        """Whether the wire is written to the disk: only if the configuration wants it."""
+        return self._rtms.capture
 
     def make(self, start: StreamStarted, own_sinks: Sequence[ReadySink], *, resumed: bool) -> StreamWorker:
         """The worker of a stream; the start is the first thing that it will hear.
@@ -67,13 +81,15 @@ class StreamFactory:
             EndpointRefused: its server is off the allow-list.
         """
         info = self._info(start, own_sinks, resumed)
+        app = self._apps[start.app]
+        runners = _runners([*self._sinks, *own_sinks])
+        environment = self._environment
+        is_late = not resumed and environment.unix_ms() - start.event_ts_ms > LATE_MS
+        if self._may_capture(app):
+            environment, runner = self._overheard(info, is_late=is_late)
+            runners.append(runner)
         worker = StreamWorker(
-            info,
-            _identity(self._apps[start.app], start),
-            self._settings,
-            _runners([*self._sinks, *own_sinks]),
-            self._environment,
-            is_late=not resumed and self._environment.unix_ms() - start.event_ts_ms > LATE_MS,
+            info, _identity(app, start), self._settings, runners, environment, is_late=is_late
         )
         worker.hear(start)
         return worker
@@ -101,6 +117,28 @@ class StreamFactory:
             operator_id=start.operator_id,
             resumed=resumed,
         )
+
+    def _overheard(self, info: StreamInfo, *, is_late: bool) -> tuple[Environment, SinkRunner]:
+        """The same world with a tape running, and what stops the tape."""
+        tape = Tape(self._captures, info.stream_id, self._rtms.capture_compression)
+        witness = Witness(tape)
+        witness.began(
+            Head(
+                engine=version("rtms-engine"),
+                unix_ms=self._environment.unix_ms(),
+                stream=info,
+                unified=self._settings.unified,
+                follow=self._settings.follow,
+                buffer_data=self._settings.buffer_data,
+                is_late=is_late,
+            )
+        )
+        environment = msgspec.structs.replace(
+            self._environment,
+            connector=CapturingConnector(self._environment.connector, tape),
+            witness=witness,
+        )
+        return environment, SinkRunner("capture", CaptureSink(tape, self._tapes), frozenset(), _GATHERED)
 
 
 def _union(sinks: Iterable[ReadySink]) -> frozenset[MediaKind]:

@@ -128,6 +128,11 @@ class RtmsConfig(_Section, frozen=True):
     """Allow ``ws://`` to this machine, for simulators."""
     buffer_data: bool = True
     """Ask Zoom for up to 60 s of audio from before the connection (V1.md §6.9)."""
+    capture: bool = False
+    """Write what the wire says, without secrets, for ``rtms-engine inspect`` and ``replay``."""
+    capture_directory: str = "captures"
+    """Where to; one file per stream. Revoked streams are deleted there too."""
+    capture_compression: Literal["none", "zstd"] = "none"
 
 
 class StateConfig(_Section, frozen=True):

@@ -44,6 +44,11 @@ class LegDriver(Generic[P]):
 
     # --- Receiver ---
 
+    @property
+    def name(self) -> str:
+        """The leg's."""
+        return self.leg.name
+
     def connection_made(self, transport: Transport) -> None:
         """Say the handshake."""
         self._transport = transport

@@ -7,6 +7,7 @@ what they have.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -90,6 +91,16 @@ class StreamSettings(msgspec.Struct, frozen=True):
     buffer_data: bool = True
 
 
+class Witness(Protocol):
+    """Is told what a worker is told, but for what its connections say."""
+
+    def signal(self, signal: StreamSignal) -> None:
+        """A webhook speaks of the stream."""
+
+    def request(self, what: str) -> None:
+        """Somebody wants the stream to ``end``, or us to ``release`` it."""
+
+
 class Environment(msgspec.Struct, frozen=True):
     """What a worker needs of the world."""
 
@@ -98,6 +109,7 @@ class Environment(msgspec.Struct, frozen=True):
     unix_ms: Callable[[], int]
     random: Callable[[], float]
     """Numbers in [0, 1)."""
+    witness: Witness | None = None
 
 
 class StreamStatistics(msgspec.Struct, frozen=True):
@@ -164,6 +176,8 @@ class StreamWorker:
 
     def hear(self, signal: StreamSignal) -> None:
         """A webhook speaks of this stream."""
+        if self._world.witness is not None:
+            self._world.witness.signal(signal)
         match signal:
             case StreamStarted(server_urls=server_urls):
                 self._post(Started(server_urls))
@@ -177,10 +191,14 @@ class StreamWorker:
 
     def request_end(self) -> None:
         """End the stream at Zoom too (STREAM_CLOSE_REQ)."""
+        if self._world.witness is not None:
+            self._world.witness.request("end")
         self._post(EndRequested())
 
     def release(self) -> None:
         """Let go of the stream without ending it: another engine may take it over."""
+        if self._world.witness is not None:
+            self._world.witness.request("release")
         self._post(Released())
 
     def statistics(self) -> StreamStatistics:

@@ -29,6 +29,10 @@ class Transport(Protocol):
 class Receiver(Protocol):
     """Who hears a connection. None of these may block or raise."""
 
+    @property
+    def name(self) -> str:
+        """What the connection is for: ``signaling``, ``audio`` … as in logs."""
+
     def connection_made(self, transport: Transport) -> None:
         """The connection is open."""
 

@@ -15,6 +15,8 @@ from rtms_engine.errors import ConnectFailed
 class Hearing:
     """A receiver that keeps what it hears, and says where it was called."""
 
+    name = "audio"
+
     def __init__(self):
         self.transport = None
         self.messages = []
