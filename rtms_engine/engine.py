@@ -12,7 +12,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -49,6 +49,8 @@ from .supervisor.admission import admit
 from .supervisor.resources import look
 from .supervisor.restart import RestartPolicy
 from .supervisor.supervisor import Supervisor
+from .telemetry.story import Entry, Note, StoryBook, hearing
+from .telemetry.tap import tap, untap
 from .webhook.receiver import WebhookReceiver, WebhookStatistics
 from .zoom_api.client import ZoomApi
 
@@ -107,7 +109,9 @@ class Engine:
         if callback is not None:
             spec = SinkSpec("callback", lambda _: CallbackSink(callback), live=True)
             self._own_sinks.append(_own(spec))
-        self._pool = _pool(config)
+        self._stories = StoryBook()
+        self._hearing = hearing(self._stories.note, self._unix_ms)
+        self._pool = _pool(config, self._stories.note)
         self._supervisor: Supervisor[StreamWorker | RemoteStream] = Supervisor(
             self._make_worker, self._stream_ended
         )
@@ -138,6 +142,8 @@ class Engine:
             ConfigError: the address cannot be used, or another engine has the state directory.
         """
         async with AsyncExitStack() as stack:
+            tap(self._hearing)
+            stack.callback(untap, self._hearing)
             if self._config.state.directory:
                 directory = Path(self._config.state.directory)
                 stack.enter_context(DirectoryLock(directory))
@@ -215,6 +221,10 @@ class Engine:
         """The streams that ended, oldest first; the last thousand."""
         return self._supervisor.recent
 
+    def story(self, stream_id: str) -> Sequence[Entry]:
+        """What happened to a stream, in words and in order; empty if it is not known."""
+        return self._stories.of(stream_id)
+
     def processes(self) -> tuple[ProcessStatistics, ...]:
         """The processes that streams run in; none if that is this one."""
         return self._pool.statistics() if self._pool else ()
@@ -262,6 +272,7 @@ class Engine:
             if getattr(getattr(config, section), name) != getattr(getattr(self._config, section), name):
                 _log.warning("ReloadLimited", key=key, reason="it needs a restart")
         self._config = config
+        tap(self._hearing)  # whoever read the configuration may have configured the log anew
         _log.info("ConfigReloaded", apps=list(self._secret_tokens))
 
     # --- what happens ---
@@ -348,11 +359,11 @@ class Engine:
         return int(self._unix_s() * 1000)
 
 
-def _pool(config: Config) -> ProcessPool | None:
+def _pool(config: Config, note: Note) -> ProcessPool | None:
     """The processes that streams run in; None: this one."""
     server = config.server
     size = cores() if server.workers == "auto" else server.workers
-    return ProcessPool(size, server.worker_timeout_s, config) if size > 1 else None
+    return ProcessPool(size, server.worker_timeout_s, config, note) if size > 1 else None
 
 
 def _own(spec: SinkSpec) -> ReadySink:

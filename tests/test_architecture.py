@@ -45,6 +45,7 @@ LAW: dict[str, set[str]] = {
         "stream.demux",
         "stream.sink_runner",
         "stream.worker",
+        "telemetry.story",
         "processes",
     },
     "webhook": {*BELOW, "webhook", "telemetry", "coordination.base", "wire.signature", "wire.server_urls"},
@@ -84,7 +85,7 @@ FOREIGN: dict[str, set[str]] = {
     "model": {*STDLIB_VALUES, "hashlib", "msgspec"},
     "wire": {*STDLIB_VALUES, "base64", "binascii", "hashlib", "hmac", "msgspec", "pybase64"},
     "protocol": {*STDLIB_VALUES, "msgspec"},
-    "telemetry": {*STDLIB_VALUES, "prometheus_client"},
+    "telemetry": {*STDLIB_VALUES, "msgspec", "prometheus_client", "structlog"},
     "transport": {
         *STDLIB_VALUES,
         "asyncio",

@@ -74,12 +74,22 @@ def configure(
     render = _renderers(style, colors=stream.isatty())
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
-        processors=[*shared, *render],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
+        processors=[*shared, _dropping_below(number), *render],
+        # What is not written may still be part of a stream's story (`rtms_engine.telemetry.story`).
+        wrapper_class=structlog.make_filtering_bound_logger(min(number, logging.INFO)),
         logger_factory=structlog.PrintLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
     _route_libraries(max(number, logging.WARNING), shared, render, stream)
+
+
+def _dropping_below(number: int) -> Processor:
+    def drop(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        if logging.getLevelNamesMapping()[event["level"].upper()] < number:
+            raise structlog.DropEvent
+        return event
+
+    return drop
 
 
 def _renderers(style: str, *, colors: bool) -> list[Processor]:

@@ -14,8 +14,10 @@ import structlog
 
 from ..processes.channel import Channel
 from ..processes.host import Host
-from ..processes.messages import Configure
+from ..processes.messages import Configure, Noted
 from ..stream_factory import StreamFactory
+from ..telemetry.story import Note, hearing
+from ..telemetry.tap import tap
 from . import logging, process
 
 
@@ -27,13 +29,16 @@ def main() -> None:
 
 
 async def _serve(end: socket.socket) -> None:
-    host = Host(_configured)
+    host = Host(
+        lambda said: _configured(said, lambda stream_id, entry: channel.send(Noted(stream_id, entry)))
+    )
     channel = await Channel.open(end, host.hear, _engine_is_gone)
     await host.run(channel)
 
 
-def _configured(said: Configure) -> StreamFactory:
+def _configured(said: Configure, note: Note) -> StreamFactory:
     logging.configure(said.config.log.level, said.config.log.format)
+    tap(hearing(note, _unix_ms))
     structlog.contextvars.bind_contextvars(process=said.number)
     return StreamFactory(said.config, _unix_ms, random.random)
 

@@ -7,6 +7,7 @@ import msgspec
 from ..model.ids import StreamId
 from ..model.media import MediaKind
 from ..model.signals import StreamSignal, StreamStarted
+from ..telemetry.story import Entry
 
 FORWARDING = "engine"
 """Name of the sink that hands items from a process to the engine's own sinks."""
@@ -76,6 +77,13 @@ class Forward(msgspec.Struct, frozen=True):
 
     stream_id: StreamId
     batch: list[Any]
+
+
+class Noted(msgspec.Struct, frozen=True):
+    """Something that belongs into a stream's story."""
+
+    stream_id: str
+    entry: Entry
 
 
 class Finished(msgspec.Struct, frozen=True):

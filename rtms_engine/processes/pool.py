@@ -16,8 +16,9 @@ import structlog
 
 from ..errors import ConfigError
 from ..model.ids import StreamId
+from ..telemetry.story import Note
 from .channel import Channel
-from .messages import Beat, Begin, Configure, Finished, Forward, Leave
+from .messages import Beat, Begin, Configure, Finished, Forward, Leave, Noted
 from .remote import RemoteStream
 
 READY_S = 30.0
@@ -52,7 +53,7 @@ class ProcessStatistics(msgspec.Struct, frozen=True):
 class StreamProcess:
     """One process. Used once."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, note: Note) -> None:
         self.number = number
         self.beat = Beat(0.0, 0.0, {})
         self.streams: dict[StreamId, RemoteStream] = {}
@@ -66,6 +67,7 @@ class StreamProcess:
             Beat: self._beaten,
             Forward: self._forwarded,
             Finished: self._finished,
+            Noted: lambda said: note(said.stream_id, said.entry),
         }
 
     def __repr__(self) -> str:
@@ -169,13 +171,15 @@ class ProcessPool:
     Leave it only when no stream runs any more.
     """
 
-    def __init__(self, size: int, silence_s: float, config: Any) -> None:
+    def __init__(self, size: int, silence_s: float, config: Any, note: Note) -> None:
         """
         Args:
             size: how many processes.
             silence_s: one that gives no sign of life for so long hangs, and is killed.
             config: the `rtms_engine.config.Config` of the streams.
+            note: called with what the processes tell of the streams' stories.
         """
+        self._note = note
         self._size = size
         self._silence_s = silence_s
         self._config = config
@@ -191,7 +195,7 @@ class ProcessPool:
     async def __aenter__(self) -> Self:
         """Start them, and wait until all are ready. Raises ConfigError if one is not."""
         await self._tasks.__aenter__()
-        first = [StreamProcess(number) for number in range(1, self._size + 1)]
+        first = [StreamProcess(number, self._note) for number in range(1, self._size + 1)]
         started = await asyncio.gather(*map(self._start, first))
         if not all(started):
             self._is_leaving = True
@@ -264,7 +268,7 @@ class ProcessPool:
 
     async def _replacement(self, number: int) -> StreamProcess:
         for failures in itertools.count(1):
-            process = StreamProcess(number)
+            process = StreamProcess(number, self._note)
             is_ready = False
             try:
                 is_ready = await self._start(process)
