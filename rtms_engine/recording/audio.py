@@ -1,20 +1,23 @@
-"""Sound: one WAV file per participant, and one of all together.
+"""Sound: one file per participant, and one of all together.
 
 Every packet is written where its timestamp puts it (`timeline.Coverage`), so a silence is a hole in
 a sparse file, a late packet needs no memory, and no track can drift from another. Files are opened
-for a batch and closed after it.
+for a batch and closed after it. While the stream runs they are WAV files, which are whole at any
+moment; other formats are made of them at the end (`delivery`).
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..model.frames import AudioFrame, Speaker
 from ..model.ids import path_safe
+from ..model.media import AudioParams
 from .codecs import AudioDecodeError, decoder_for, sample_rate_of
+from .drift import SampleDrift
 from .folder import Folder
 from .label import Label
 from .manifest import Artefact, Skipped
+from .mixing import Mix, Stretch
 from .participants import Participants
 from .timeline import JITTER_MS, Coverage, Timeline
 from .wav import Piece, WavFile
@@ -26,29 +29,76 @@ class Voice:
     def __init__(self, wav: WavFile, first: AudioFrame, not_before: int) -> None:
         """``not_before``: where the sound ends that an earlier engine has written of this voice."""
         self.wav = wav
-        self.coverage = Coverage()
-        self._not_before = not_before
+        self.reach: Stretch = (0, 0)
+        self.drift = SampleDrift()
+        self._per_ms = wav.sample_rate // 1000
+        self.coverage = Coverage(self._per_ms, not_before)
         self._params = first.params
         self._decode = decoder_for(first.params)
         self._expected = 0
 
-    def place(self, frame: AudioFrame, skipped: Skipped) -> list[Piece]:
-        """Decode a packet and say where it goes: in one piece, unless something is there already."""
-        jitter = self.wav.sample_rate * JITTER_MS // 1000
-        nominal = self.wav.samples_at(frame.timestamp_ms)
-        if abs(nominal - self._expected) >= jitter:
-            self._decode = decoder_for(self._params)
-        try:
-            samples = self._decode(frame.payload)
-        except AudioDecodeError:
-            skipped.undecodable_audio += 1
-            return []
-        start = self.coverage.place(nominal, min(jitter, len(samples)))
-        self._expected = start + len(samples)
-        wanted = max(start, self._not_before)
-        free = self.coverage.claim(wanted, self._expected) if wanted < self._expected else []
-        skipped.overlapping_samples += len(samples) - sum(b - a for a, b in free)
-        return [(a, samples[a - start : b - start]) for a, b in free]
+    def place(self, packets: Sequence[AudioFrame], skipped: Skipped) -> list[Piece]:
+        """Decode packets and say where they go. Those that follow each other are one piece, unless
+        something is there already.
+        """
+        per_ms, frame_bytes = self._per_ms, self.wav.frame_bytes
+        jitter = near = JITTER_MS * per_ms
+        pieces: list[Piece] = []
+        run: list[bytes] = []
+        ahead_ms: list[float] = []
+        start = expected = self._expected
+        for packet in packets:
+            nominal = packet.timestamp_ms * per_ms
+            off = expected - nominal
+            follows = -jitter < off < jitter
+            if not follows:
+                self._decode = decoder_for(self._params)
+            try:
+                data = self._decode(packet.payload)
+            except AudioDecodeError:
+                skipped.undecodable_audio += 1
+                continue
+            samples = len(data) // frame_bytes
+            if not samples:
+                skipped.undecodable_audio += 1
+                continue
+            near = min(jitter, samples)
+            if not run or not -near < off < near:
+                self._finish(pieces, run, start, skipped)
+                run = []
+                start = self.coverage.place(nominal, near)
+                if start != expected:
+                    self._measure(expected, ahead_ms)
+                    ahead_ms = []
+                    self.drift.seam()
+                    expected = start
+                    off = expected - nominal
+            run.append(data)
+            ahead_ms.append(off / per_ms)
+            expected += samples
+        self._finish(pieces, run, start, skipped)
+        self._measure(expected, ahead_ms)
+        self._expected = expected
+        self.reach = self.coverage.span or (0, 0)
+        return pieces
+
+    def _finish(self, pieces: list[Piece], run: list[bytes], start: int, skipped: Skipped) -> None:
+        """Claim the place of a run, and cut off what is there already."""
+        if not run:
+            return
+        data = run[0] if len(run) == 1 else b"".join(run)
+        frame_bytes = self.wav.frame_bytes
+        stop = start + len(data) // frame_bytes
+        free = self.coverage.claim(start, stop)
+        if free == [(start, stop)]:
+            pieces.append((start, data))
+            return
+        skipped.overlapping_samples += stop - start - sum(b - a for a, b in free)
+        pieces += [(a, data[(a - start) * frame_bytes : (b - start) * frame_bytes]) for a, b in free]
+
+    def _measure(self, expected: int, ahead_ms: list[float]) -> None:
+        if ahead_ms:
+            self.drift.note(expected / self._per_ms, ahead_ms)
 
 
 class Format(NamedTuple):
@@ -62,43 +112,73 @@ class Format(NamedTuple):
 
 
 class Audio:
-    """All the sound of a stream. A change of format begins a new file, of voices as of the mix.
+    """All the sound of a stream. A voice whose format changes begins a new file; the mix goes on.
 
     Files that are in the folder already are part of it, and are written no more.
 
     Args:
-        listed: what an earlier manifest says of them.
+        asked: the format of the mix: what Zoom was asked for.
+        listed: what an earlier manifest says of the files in the folder.
     """
 
     def __init__(
-        self, folder: Folder, timeline: Timeline, skipped: Skipped, listed: Iterable[Artefact]
+        self,
+        folder: Folder,
+        timeline: Timeline,
+        skipped: Skipped,
+        asked: AudioParams,
+        listed: Iterable[Artefact],
     ) -> None:
         self._folder = folder
         self._timeline = timeline
         self._skipped = skipped
+        self._asked = asked
         self._listed = {artefact.path: artefact for artefact in listed}
         self._earlier = [wav for path in folder.files("audio", ".wav") if (wav := WavFile.read(path))]
         self._voices: dict[Format, Voice] = {}
-        self._mixes: dict[tuple[int, int], WavFile] = {}
+        self._known: dict[tuple[Any, ...], Format] = {}
+        """The formats of frames that look alike."""
+        self._tracks: list[Voice] = []
+        """The voices that are mixed here."""
+        self._mix: Mix | None = None
+        self._t0_ms: int | None = None
+        """Where the files begin; None if that is for the first batch to see."""
 
-    def write(self, frames: Iterable[AudioFrame]) -> None:
-        """Put the sound of a batch into its files. Blocks; raises OSError."""
-        for wav in self.files():
-            wav.begin_at(self._timeline.t0_ms)
-        by_format: defaultdict[Format, list[AudioFrame]] = defaultdict(list)
+    def write(self, frames: Iterable[AudioFrame]) -> list[AudioFrame]:
+        """Put the sound of a batch into its files, and return a frame of every voice in it.
+
+        Blocks; raises OSError.
+        """
+        if self._t0_ms != self._timeline.t0_ms:
+            for wav in self.files():
+                wav.begin_at(self._timeline.t0_ms)
+            self._t0_ms = self._timeline.t0_ms
+        earliest_ms, latest_ms = self._timeline.possible_ms
+        by_voice: dict[tuple[Any, ...], list[AudioFrame]] = {}
         for frame in frames:
             if not frame.payload:
                 self._skipped.empty_payloads += 1
-            elif not self._timeline.holds(frame.timestamp_ms):
+            elif not earliest_ms <= frame.timestamp_ms <= latest_ms:
                 self._skipped.impossible_timestamps += 1
             else:
-                by_format[_format_of(frame)].append(frame)
-        for audio_format, packets in by_format.items():
-            self._write_voice(audio_format, packets)
+                speaker = frame.speaker
+                alike = (speaker.user_id, speaker.channel_id, frame.mixed, frame.params)
+                by_voice.setdefault(alike, []).append(frame)
+        changed: list[tuple[Voice, list[Piece]]] = []
+        try:
+            for alike, packets in by_voice.items():
+                voice, pieces = self._write_voice(alike, packets)
+                if pieces and not packets[0].mixed:
+                    changed.append((voice, pieces))
+        finally:
+            if changed:
+                self._mixed_file().renew(changed, self._tracks)
+        return [packets[-1] for packets in by_voice.values()]
 
     def files(self) -> list[WavFile]:
         """All files, to be closed one by one, so that one failure does not touch the others."""
-        return [*self._earlier, *(voice.wav for voice in self._voices.values()), *self._mixes.values()]
+        mix = [self._mix.wav] if self._mix else []
+        return [*self._earlier, *(voice.wav for voice in self._voices.values()), *mix]
 
     @property
     def newest_ms(self) -> int | None:
@@ -111,18 +191,25 @@ class Audio:
 
     def artefacts(self, participants: Participants) -> list[Artefact]:
         """The files, described. Blocks; raises OSError."""
+        mix = [self._describe(self._mix.wav, participants, {})] if self._mix else []
         return [
             *(self._describe(wav, participants, self._span_of(wav)) for wav in self._earlier),
             *(self._describe(v.wav, participants, _span(v)) for v in self._voices.values()),
-            *(self._describe(mix, participants, {}) for mix in self._mixes.values()),
+            *mix,
         ]
 
-    def _write_voice(self, audio_format: Format, packets: Sequence[AudioFrame]) -> None:
+    def _write_voice(
+        self, alike: tuple[Any, ...], packets: Sequence[AudioFrame]
+    ) -> tuple[Voice, list[Piece]]:
+        """Write a voice, and return what is new of it."""
+        audio_format = self._known.get(alike)
+        if audio_format is None:
+            audio_format = self._known[alike] = _format_of(packets[0])
         voice = self._voices.get(audio_format) or self._new_voice(audio_format, packets[0])
-        pieces = [piece for packet in packets for piece in voice.place(packet, self._skipped)]
-        voice.wav.write(pieces)
-        if not audio_format.mixed_by_zoom:
-            self._mix(audio_format).write(pieces, mix=True)
+        pieces = voice.place(packets, self._skipped)
+        if pieces:
+            voice.wav.write(pieces)
+        return voice, pieces
 
     def _new_voice(self, audio_format: Format, first: AudioFrame) -> Voice:
         label = Label(self._timeline.t0_ms, "audio_mix")
@@ -133,13 +220,16 @@ class Audio:
         earlier = [known.end_ms for known in self._earlier if known.label.whose == label.whose]
         not_before = wav.samples_at(max(earlier, default=0))
         voice = self._voices[audio_format] = Voice(wav, first, not_before)
+        if not audio_format.mixed_by_zoom:
+            self._tracks.append(voice)
         return voice
 
-    def _mix(self, audio_format: Format) -> WavFile:
-        key = (audio_format.sample_rate, audio_format.channels)
-        if key not in self._mixes:
-            self._mixes[key] = self._new_file("mixed", Label(self._timeline.t0_ms, "audio_mix"), *key)
-        return self._mixes[key]
+    def _mixed_file(self) -> Mix:
+        if self._mix is None:
+            label = Label(self._timeline.t0_ms, "audio_mix")
+            rate, channels = sample_rate_of(self._asked), self._asked.channels
+            self._mix = Mix(self._new_file("mixed", label, rate, channels))
+        return self._mix
 
     def _new_file(self, stem: str, label: Label, sample_rate: int, channels: int) -> WavFile:
         return WavFile.create(self._folder.claim(f"audio/{stem}", ".wav"), label, sample_rate, channels)
@@ -158,7 +248,12 @@ class Audio:
     def _span_of(self, wav: WavFile) -> dict[str, Any]:
         """Of a file of an earlier process, which may have had no time to say."""
         if listed := self._listed.get(self._folder.relative(wav.path)):
-            return {"start_ms": listed.start_ms, "end_ms": listed.end_ms, "samples": listed.samples}
+            return {
+                "start_ms": listed.start_ms,
+                "end_ms": listed.end_ms,
+                "samples": listed.samples,
+                "drift_ppm": listed.drift_ppm,
+            }
         return {"start_ms": wav.first_sound_ms(), "end_ms": wav.end_ms}
 
 
@@ -171,7 +266,12 @@ def _span(voice: Voice) -> dict[str, Any]:
     if not voice.coverage.span:
         return {}
     start_ms, end_ms = map(voice.wav.milliseconds_at, voice.coverage.span)
-    return {"start_ms": start_ms, "end_ms": end_ms, "samples": len(voice.coverage)}
+    return {
+        "start_ms": start_ms,
+        "end_ms": end_ms,
+        "samples": len(voice.coverage),
+        "drift_ppm": voice.drift.ppm,
+    }
 
 
 def _format_of(frame: AudioFrame) -> Format:

@@ -5,18 +5,15 @@ Decoding is FFmpeg's, through PyAV. Opus packets come bare, without Ogg and so w
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 import av
-import numpy as np
-import numpy.typing as npt
 
 from ..model.media import AudioCodec, AudioParams
 
-Samples = npt.NDArray[np.int16]
-"""PCM of shape (samples, channels)."""
-Decode = Callable[[bytes], Samples]
-"""One packet to its samples. Raises `AudioDecodeError`."""
+Decode = Callable[[bytes], bytes]
+"""One packet to its samples: little-endian, interleaved, whole. Raises `AudioDecodeError`."""
 
 _FFMPEG_NAMES: dict[AudioCodec, str] = {"g711": "pcm_alaw", "g722": "g722", "opus": "libopus"}
 _FIXED_RATES: dict[AudioCodec, int] = {"g711": 8000, "g722": 16000, "opus": 48000}
@@ -33,23 +30,25 @@ def sample_rate_of(params: AudioParams) -> int:
 
 def decoder_for(params: AudioParams) -> Decode:
     """A decoder that knows nothing yet. Use a new one wherever packets do not follow each other."""
+    frame_bytes = 2 * params.channels
     if params.codec == "l16":
-        return lambda payload: _pcm(payload, params.channels)
+        return partial(_whole, frame_bytes)
     context = cast(av.AudioCodecContext, av.CodecContext.create(_FFMPEG_NAMES[params.codec], "r"))
     context.sample_rate = sample_rate_of(params)
     context.layout = "mono" if params.channels == 1 else "stereo"
 
-    def decode(payload: bytes) -> Samples:
+    def decode(payload: bytes) -> bytes:
         try:
             frames = context.decode(av.Packet(payload))
         except av.FFmpegError as error:
             raise AudioDecodeError from error
-        return _pcm(b"".join(frame.to_ndarray().tobytes() for frame in frames), params.channels)
+        data = b"".join(frame.to_ndarray().astype("<i2", copy=False).tobytes() for frame in frames)
+        return _whole(frame_bytes, data)
 
     return decode
 
 
-def _pcm(data: bytes, channels: int) -> Samples:
-    """Little-endian 16-bit samples; a sample that is cut off at the end is left out."""
-    whole = len(data) - len(data) % (2 * channels)
-    return np.frombuffer(data[:whole], "<i2").astype(np.int16, copy=False).reshape(-1, channels)
+def _whole(frame_bytes: int, data: bytes) -> bytes:
+    """The same, without a sample that is cut off at the end."""
+    torn = len(data) % frame_bytes
+    return data[:-torn] if torn else data

@@ -94,6 +94,11 @@ class Restart:
         """Zoom's clock minus that of `Frame.received_at`, by the frame that took the shortest way: what
         Zoom kept for us comes late, and says nothing of when we came back."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether media still have something to tell; if not, they need not be heard."""
+        return bool(self._since_ms)
+
     def told(self, kind: MediaKind) -> None:
         """The engine knows what is missing of this kind."""
         self._since_ms.pop(kind, None)

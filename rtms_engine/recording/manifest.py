@@ -46,6 +46,9 @@ class Artefact(msgspec.Struct, frozen=True, omit_defaults=True):
     samples: int | None = None
     """How many samples (per channel) Zoom sent; the rest of the file is silence. None for a mix, and
     where the process was killed that knew it."""
+    drift_ppm: float | None = None
+    """How much faster the samples came than Zoom's time stamps say, in parts per million; None while
+    that is not certain. Files do not suffer from it: stamps decide where sound lies."""
     width: int | None = None
     height: int | None = None
     access_units: int | None = None
@@ -135,6 +138,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     participants: list[Attendance] = []
     artefacts: list[Artefact] = []
     skipped: Skipped | None = None
+    clock_drift_ppm: dict[MediaKind, float] = {}
+    """How much faster Zoom's clock of each medium runs than this machine's, in parts per million. The
+    difference of two is how they drift apart at the sender. Kinds of which little came are left out."""
 
 
 class Tombstone(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,12 +11,13 @@ from typing import Any, TypeGuard
 import msgspec
 
 from ..model.events import ConnectionLost, GapNoted, MediaConnectionInterrupted
-from ..model.frames import AudioFrame, Frame, ShareFrame, TranscriptSegment, VideoFrame
+from ..model.frames import KIND_OF_FRAME, AudioFrame, Frame, ShareFrame, TranscriptSegment, VideoFrame
 from ..model.media import ALL_KINDS, MediaKind
 from ..model.reasons import Outcome
 from ..sinks.base import Ending, Item, StreamInfo
 from . import manifest
 from .audio import Audio
+from .drift import ClockDrift
 from .folder import Folder
 from .interruptions import ENGINE_RESTARTED, Restart
 from .log import CHAT, EVENTS, TRANSCRIPT, Log
@@ -34,7 +35,7 @@ _TEXTS = {
     "participants.json": "participants",
 }
 """The files of text, where there are any, and what they are in the manifest."""
-_TIMED = AudioFrame | VideoFrame | ShareFrame | TranscriptSegment
+Timed = AudioFrame | VideoFrame | ShareFrame | TranscriptSegment
 """What shares the media clock."""
 
 
@@ -55,7 +56,8 @@ class Recorder:
         self._begun = manifest.begun(stream, earlier)
         self._timeline = Timeline(self._begun.t0_ms)
         self._skipped = self._begun.skipped or Skipped()
-        self._audio = Audio(folder, self._timeline, self._skipped, self._begun.artefacts)
+        self._audio = Audio(folder, self._timeline, self._skipped, stream.media.audio, self._begun.artefacts)
+        self._clocks = {kind: ClockDrift() for kind in (MediaKind.AUDIO, MediaKind.VIDEO, MediaKind.SHARE)}
         self._camera = Pictures("camera", folder, self._timeline, self._skipped)
         self._share = Pictures("share", folder, self._timeline, self._skipped)
         self._log = Log(folder)
@@ -71,18 +73,21 @@ class Recorder:
 
     def write(self, batch: Sequence[Item]) -> None:
         """Take a batch: each track opens its files once for all of it."""
-        before = self._facts
-        timed = [item for item in batch if isinstance(item, _TIMED)]
-        self._timeline.learn([item.timestamp_ms for item in timed], timed[-1].received_at if timed else 0.0)
-        self._audio.write(item for item in batch if isinstance(item, AudioFrame))
-        for item in batch:
+        before = self._marks
+        sounds = [item for item in batch if isinstance(item, AudioFrame)]
+        others = [item for item in batch if not isinstance(item, AudioFrame)]
+        self._learn([*sounds, *(item for item in others if isinstance(item, Timed))])
+        for heard in self._audio.write(sounds):
+            self._log.take(heard)
+        for item in others:
             self._take(item)
-        for gap in self._restart.hear([item for item in batch if self._is_possible(item)]):
-            self._log.take(gap)
+        if self._restart.is_open:
+            for gap in self._restart.hear([item for item in batch if self._is_possible(item)]):
+                self._log.take(gap)
         for pictures in (self._camera, self._share):
             pictures.flush()
         self._log.flush(self._timeline.t0_ms)
-        if before != self._facts:
+        if before != self._marks:
             self._save_manifest("recording")
 
     def close(self, ending: Ending, failure: str) -> str:
@@ -119,6 +124,9 @@ class Recorder:
             participants=self._log.participants.everybody(),
             artefacts=self._artefacts(),
             skipped=self._skipped,
+            clock_drift_ppm={
+                kind: ppm for kind, clock in self._clocks.items() if (ppm := clock.ppm) is not None
+            },
         )
         return incomplete
 
@@ -138,6 +146,15 @@ class Recorder:
         self._timeline.resume(t0_ms, max(known_ms.values(), default=None))
         is_over = earlier.stop_reason is not None and earlier.stop_reason.code
         return Restart(known_ms, t0_ms, () if is_over else kinds)
+
+    def _learn(self, timed: Sequence[Timed]) -> None:
+        """Take notice of the times of a batch, before any of it is placed."""
+        received_at = max([item.received_at for item in timed], default=0.0)
+        self._timeline.learn([item.timestamp_ms for item in timed], received_at)
+        for last in {type(item): item for item in timed}.values():
+            clock = self._clocks.get(KIND_OF_FRAME[type(last)])
+            if clock and self._timeline.holds(last.timestamp_ms):
+                clock.note(last.timestamp_ms, last.received_at)
 
     def _take(self, item: Item) -> None:
         match item:
@@ -163,6 +180,13 @@ class Recorder:
             self._camera.interrupt()
         if MediaKind.SHARE in kinds:
             self._share.interrupt()
+
+    @property
+    def _marks(self) -> tuple[Any, ...]:
+        """What is not the same if the facts are not."""
+        log = self._log
+        known = log.interruptions
+        return self._timeline.t0_ms, known.gaps, known.reconnects, dict(log.granted), dict(log.refused)
 
     @property
     def _facts(self) -> dict[str, Any]:

@@ -18,6 +18,8 @@ FARTHEST_MS = 86_400_000
 AHEAD_MS = 600_000
 """How far a frame may run ahead of the time that has passed since the last. A timestamp that is hours or
 years off must not make a file of gigabytes, not even a sparse one."""
+KEPT_MS = 2 * AHEAD_MS
+"""How long it is known exactly which samples of a track are written."""
 JITTER_MS = 20
 """Zoom's shortest packet, so that a packet that is missing is never taken for jitter."""
 
@@ -67,9 +69,17 @@ class Timeline:
             passed_ms = round((received_at - self._heard_at) * 1000)
             self._latest_ms = self.newest_ms + max(passed_ms, 0) + AHEAD_MS
         self._heard_at = received_at
-        possible = [time for time in timestamps_ms if self.holds(time)]
-        self.t0_ms = min([self.t0_ms, *possible])
-        self._newest_ms = max([self.newest_ms, *possible])
+        first, last = min(timestamps_ms), max(timestamps_ms)
+        if not (self.holds(first) and self.holds(last)):
+            possible = [time for time in timestamps_ms if self.holds(time)]
+            first, last = min(possible, default=self.t0_ms), max(possible, default=self.t0_ms)
+        self.t0_ms = min(self.t0_ms, first)
+        self._newest_ms = max(self.newest_ms, last)
+
+    @property
+    def possible_ms(self) -> tuple[int, int]:
+        """The first and the last time that can be one of this stream."""
+        return self._earliest_ms, self._latest_ms
 
     def holds(self, timestamp_ms: int) -> bool:
         """Whether the time can be one of this stream."""
@@ -89,10 +99,21 @@ class Timeline:
 class Coverage:
     """What of a track is written: half-open ranges of samples, in order, none touching another.
 
-    There are as many ranges as silences between them, whatever the length of the meeting.
+    There are as many ranges as silences between them in the last 20 minutes, whatever the length of the
+    meeting. What is older counts as written: no media are that late, for Zoom keeps 60 s (V1.md §6.9)
+    and nothing runs ahead of time by more than `AHEAD_MS`.
+
+    Args:
+        per_ms: samples in a millisecond.
+        written_to: everything before this sample is written already.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, per_ms: int, written_to: int = 0) -> None:
+        self._kept = KEPT_MS * per_ms
+        self._floor = written_to
+        self._forgotten = 0
+        """How many samples are written in ranges that are not kept any more."""
+        self._first: int | None = None
         self._starts: list[int] = []
         self._ends: list[int] = []
 
@@ -111,6 +132,11 @@ class Coverage:
 
     def claim(self, start: int, stop: int) -> list[tuple[int, int]]:
         """Cover a range, and return its parts that were free: what is written already stays."""
+        start = max(start, self._floor)
+        if start >= stop:
+            return []
+        if self._first is None or start < self._first:
+            self._first = start
         first = bisect_left(self._ends, start)
         last = bisect_right(self._starts, stop)
         free, at = [], start
@@ -122,13 +148,27 @@ class Coverage:
             free.append((at, stop))
         self._starts[first:last] = [min([start, *self._starts[first:last]])]
         self._ends[first:last] = [max(at, stop)]
+        if self._ends[len(self._ends) // 2] < self._ends[-1] - self._kept:
+            self._forget()
         return free
+
+    @property
+    def floor(self) -> int:
+        """Before this sample nothing is free."""
+        return self._floor
 
     @property
     def span(self) -> tuple[int, int] | None:
         """From the first sample to behind the last; None if nothing is written."""
-        return (self._starts[0], self._ends[-1]) if self._starts else None
+        return None if self._first is None else (self._first, self._ends[-1])
 
     def __len__(self) -> int:
         """How many samples are written."""
-        return sum(self._ends) - sum(self._starts)
+        return self._forgotten + sum(self._ends) - sum(self._starts)
+
+    def _forget(self) -> None:
+        """Let go of the ranges that are too old; at least half of them, so that this is seldom."""
+        old = bisect_left(self._ends, self._ends[-1] - self._kept)
+        self._floor = self._ends[old - 1]
+        self._forgotten += sum(self._ends[:old]) - sum(self._starts[:old])
+        del self._starts[:old], self._ends[:old]

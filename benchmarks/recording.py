@@ -1,0 +1,126 @@
+"""What does it cost to record sound?
+
+``batch``: a second of a meeting, two voices and their mix in packets of 100 ms, as a stream's sink gets it.
+The reference is the least that could be done with the same sound in the same run: one plain
+``write`` a second to each of three files that stay open. Rounds of both alternate, and the medians of
+CPU time are compared.
+
+``formats``: CPU seconds and bytes per recorded minute by format, from the first packet to finished files.
+
+``meeting``: a long meeting of many participants, recorded as fast as it goes. How many times faster
+than real time, and by how much did memory grow in the second half? ``--hours 4 --participants 50`` is the
+size that the engine promises; the default is smaller.
+"""
+
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rtms_engine.model.frames import AudioFrame, Speaker
+from rtms_engine.model.ids import StreamId
+from rtms_engine.model.media import AudioParams
+from rtms_engine.model.products import MEETING
+from rtms_engine.recording.folder import Folder
+from rtms_engine.recording.recorder import Recorder
+from rtms_engine.sinks.base import StreamInfo
+
+T0 = 1_700_000_000_000
+PARAMS = AudioParams()
+PACKETS = 10
+"""A second of one voice."""
+STREAMS, ROUNDS, SECONDS = 20, 7, 10
+TURN_S = 8
+"""How long somebody speaks in the long meeting."""
+
+
+def stream(name: str) -> StreamInfo:
+    """One of many."""
+    return StreamInfo(StreamId(name), "app", MEETING, "meeting", T0)
+
+
+def voice(seed: int) -> bytes:
+    """Ten seconds that sound and compress more or less like speech: syllables of tone and noise."""
+    at = np.arange(10 * 16_000) / 16_000
+    noise = np.random.default_rng(seed).standard_normal(at.size)
+    syllables = np.maximum(np.sin(2 * np.pi * 3 * at + seed), 0) ** 2
+    tone = sum(np.sin(2 * np.pi * (110 + 7 * seed) * n * at) / n for n in range(1, 12))
+    return bytes((syllables * (2500 * tone + 300 * noise)).astype("<i2").tobytes())
+
+
+VOICES = [voice(seed) for seed in range(8)]
+
+
+def spoken(info: StreamInfo, speaker: Speaker, second: int) -> list[AudioFrame]:
+    """A second of somebody's voice in packets."""
+    sound, size = VOICES[speaker.user_id % len(VOICES)], 3_200
+    start = second % 10 * PACKETS * size
+    return [
+        AudioFrame(
+            info.stream_id,
+            speaker,
+            T0 + 1000 * second + 100 * n,
+            second + n / 10,
+            PARAMS,
+            sound[start + size * n : start + size * (n + 1)],
+        )
+        for n in range(PACKETS)
+    ]
+
+
+def batch_us(recorders: list[tuple[Recorder, StreamInfo]], first: int) -> float:
+    """CPU microseconds of a batch."""
+    ana, cem = Speaker(1001, "Ana"), Speaker(1002, "Cem")
+    spent = 0.0
+    for second in range(first, first + SECONDS):
+        for recorder, info in recorders:
+            pairs = zip(spoken(info, ana, second), spoken(info, cem, second), strict=True)
+            batch = [frame for pair in pairs for frame in pair]
+            start = time.process_time()
+            recorder.write(batch)
+            spent += time.process_time() - start
+    return spent / SECONDS / len(recorders) * 1e6
+
+
+def reference_us(files: list[Any]) -> float:
+    """CPU microseconds of three plain writes."""
+    sounds = [voice[:32_000] for voice in VOICES[:3]]
+    start = time.process_time()
+    for _ in range(SECONDS):
+        for at in range(0, len(files), 3):
+            for file, sound in zip(files[at : at + 3], sounds, strict=True):
+                file.write(sound)
+    return (time.process_time() - start) / SECONDS / (len(files) // 3) * 1e6
+
+
+def batch(root: Path) -> dict[str, Any]:
+    """The recorder against the reference."""
+    recorders = []
+    for number in range(STREAMS):
+        info = stream(f"stream-{number}")
+        recorders.append((Recorder(Folder.create(root, info), info), info))
+    files = [(root / f"plain-{number}").open("wb", buffering=0) for number in range(3 * STREAMS)]
+    batch_us(recorders, 0)
+    reference_us(files)
+    rounds = [(batch_us(recorders, SECONDS * (number + 1)), reference_us(files)) for number in range(ROUNDS)]
+    for file in files:
+        file.close()
+    return {
+        "us": round(statistics.median(ours for ours, _ in rounds), 1),
+        "reference_us": round(statistics.median(theirs for _, theirs in rounds), 1),
+        "ratio": round(statistics.median(ours / theirs for ours, theirs in rounds), 2),
+    }
+
+
+def main() -> None:
+    """Print one JSON line."""
+    with tempfile.TemporaryDirectory() as root:
+        print(json.dumps({"benchmark": "recording", "batch": batch(Path(root))}))
+
+
+if __name__ == "__main__":
+    main()
