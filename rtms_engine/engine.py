@@ -43,6 +43,7 @@ from .sinks.base import SinkSpec, StreamInfo
 from .sinks.callback import Callback, CallbackSink
 from .sinks.feed import Feed, FeedSink
 from .sinks.registry import ReadySink
+from .sinks.services import Services
 from .stream.worker import StreamStatistics, StreamWorker
 from .stream_factory import StreamFactory
 from .supervisor.admission import admit
@@ -105,6 +106,7 @@ class Engine:
         self._unix_s = unix_s
         self._random = random
         self._factory = StreamFactory(config, self._unix_ms, random)
+        self._services = Services(self._factory.sinks, unix_s)
         self._own_sinks: list[ReadySink] = []
         if callback is not None:
             spec = SinkSpec("callback", lambda _: CallbackSink(callback), live=True)
@@ -139,7 +141,7 @@ class Engine:
         """Listen for webhooks.
 
         Raises:
-            ConfigError: the address cannot be used, or another engine has the state directory.
+            ConfigError: an address cannot be used, or another engine has the state directory.
         """
         async with AsyncExitStack() as stack:
             tap(self._hearing)
@@ -149,6 +151,7 @@ class Engine:
                 stack.enter_context(DirectoryLock(directory))
                 self._journal = await SqliteJournal.open(directory, self._unix_s)
             stack.push_async_callback(self._journal.close)
+            await stack.enter_async_context(self._services)
             await stack.enter_async_context(self._zoom_api)
             if self._pool is not None:
                 await stack.enter_async_context(self._pool)
@@ -271,6 +274,8 @@ class Engine:
             section, _, name = key.partition(".")
             if getattr(getattr(config, section), name) != getattr(getattr(self._config, section), name):
                 _log.warning("ReloadLimited", key=key, reason="it needs a restart")
+        for name in self._services.outdated(self._factory.sinks):
+            _log.warning("ReloadLimited", key=f"sinks.{name}", reason="it needs a restart")
         self._config = config
         tap(self._hearing)  # whoever read the configuration may have configured the log anew
         _log.info("ConfigReloaded", apps=list(self._secret_tokens))
@@ -312,8 +317,8 @@ class Engine:
             if why := admit(start, live, self._config.limits, resources):
                 raise StreamRefused(why)
         if self._pool is None:
-            return self._factory.make(start, self._own_sinks, resumed=resumed)
-        return self._factory.make_remote(start, self._own_sinks, self._pool, resumed=resumed)
+            return self._factory.make(start, self._own_sinks, self._services, resumed=resumed)
+        return self._factory.make_remote(start, self._own_sinks, self._services, self._pool, resumed=resumed)
 
     async def _stream_ended(self, stream_id: StreamId, statistics: StreamStatistics | None) -> None:
         ending = statistics.ending if statistics else None

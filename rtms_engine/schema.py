@@ -13,7 +13,12 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import inspect
 
+from .model.secret import Secret
+
 _S = TypeVar("_S", bound=msgspec.Struct)
+
+_SPELLED_AS_TEXT: dict[type, str] = {Path: "a path", Secret: "a text"}
+"""The types that TOML does not have, and how people call what they are made from."""
 
 
 def problems(kind: type[msgspec.Struct], table: Mapping[str, Any]) -> dict[str, str]:
@@ -60,8 +65,8 @@ def _misfit_of_whole(kind: type[msgspec.Struct], table: Mapping[str, Any]) -> di
 
 
 def _decode(kind: type, value: Any) -> Any:
-    if kind is Path and isinstance(value, str):
-        return Path(value)
+    if kind in _SPELLED_AS_TEXT and isinstance(value, str):
+        return kind(value)
     if isinstance(value, kind):
         return value
     raise TypeError(f"expected {kind.__name__}")
@@ -94,7 +99,7 @@ _DESCRIBED: dict[type, Callable[[Any], str]] = {
     inspect.IntType: _whole_number,
     inspect.FloatType: lambda _: "a number",
     inspect.StrType: lambda _: "a text",
-    inspect.CustomType: lambda _: "a path",
+    inspect.CustomType: lambda kind: _SPELLED_AS_TEXT[kind.cls],
     inspect.DictType: lambda _: "a table",
     inspect.LiteralType: lambda kind: _one_of(kind.values),
     inspect.EnumType: lambda kind: _one_of(member.value for member in kind.cls),

@@ -22,6 +22,7 @@ from .protocol.identity import StreamIdentity
 from .sinks import registry
 from .sinks.base import BlockingSink, Sink, StreamInfo
 from .sinks.registry import ReadySink
+from .sinks.services import Services
 from .stream.sink_runner import QueueLimits, SinkRunner
 from .stream.threaded_sink import ThreadedSink
 from .stream.worker import Environment, StreamSettings, StreamWorker
@@ -61,6 +62,11 @@ class StreamFactory:
         self._tapes = TapeWriter(disk_is_full(self._captures, config.limits.min_free_disk_mb))
 
     @property
+    def sinks(self) -> Sequence[ReadySink]:
+        """The configured sinks."""
+        return self._sinks
+
+    @property
     def directories(self) -> list[str]:
         """Where the sinks write."""
         return [place for sink in self._sinks if (place := sink.spec.directory(sink.config))]
@@ -69,12 +75,21 @@ class StreamFactory:
         """Whether the wire is written to the disk: only if the configuration wants it."""
         return self._rtms.capture
 
-    def make(self, start: StreamStarted, own_sinks: Sequence[ReadySink], *, resumed: bool) -> StreamWorker:
+    def make(
+        self,
+        start: StreamStarted,
+        own_sinks: Sequence[ReadySink],
+        services: Services | None = None,
+        *,
+        resumed: bool,
+    ) -> StreamWorker:
         """The worker of a stream; the start is the first thing that it will hear.
 
         Args:
             start: the webhook.
             own_sinks: the program's own, besides the configured ones.
+            services: those of the configured sinks, running; None: they run in another process, which
+                feeds the sinks that use them.
             resumed: an earlier engine had the stream.
 
         Raises:
@@ -82,7 +97,7 @@ class StreamFactory:
         """
         info = self._info(start, own_sinks, resumed)
         app = self._apps[start.app]
-        runners = _runners([*self._sinks, *own_sinks])
+        runners = _runners([*self._sinks, *own_sinks], services)
         environment = self._environment
         is_late = not resumed and environment.unix_ms() - start.event_ts_ms > LATE_MS
         if self._may_capture(app):
@@ -95,12 +110,22 @@ class StreamFactory:
         return worker
 
     def make_remote(
-        self, start: StreamStarted, own_sinks: Sequence[ReadySink], places: Places, *, resumed: bool
+        self,
+        start: StreamStarted,
+        own_sinks: Sequence[ReadySink],
+        services: Services,
+        places: Places,
+        *,
+        resumed: bool,
     ) -> RemoteStream:
-        """As `make`, of a stream that runs in another process; only ``own_sinks`` are fed in this one."""
+        """As `make`, of a stream that runs in another process. Only ``own_sinks`` and those that have a
+        service are fed in this one.
+        """
         info = self._info(start, own_sinks, resumed)
-        live = any(sink.live for sink in own_sinks)
-        return RemoteStream(info, start, _runners(own_sinks), places, self._environment.unix_ms, live=live)
+        fed_here = [*(sink for sink in self._sinks if sink.spec.service), *own_sinks]
+        live = any(sink.live for sink in fed_here)
+        runners = _runners(fed_here, services)
+        return RemoteStream(info, start, runners, places, self._environment.unix_ms, live=live)
 
     def _info(self, start: StreamStarted, own_sinks: Sequence[ReadySink], resumed: bool) -> StreamInfo:
         self._environment.policy.endpoint(start.server_urls[0])
@@ -146,13 +171,20 @@ def _union(sinks: Iterable[ReadySink]) -> frozenset[MediaKind]:
     return frozenset(kind for sink in sinks for kind in sink.kinds)
 
 
-def _runners(sinks: Iterable[ReadySink]) -> list[SinkRunner]:
-    return [runner for sink in sinks if (runner := _runner(sink))]
+def _runners(sinks: Iterable[ReadySink], services: Services | None) -> list[SinkRunner]:
+    fed = (sink for sink in sinks if services or not sink.spec.service)
+    return [runner for sink in fed if (runner := _runner(sink, services))]
 
 
-def _runner(sink: ReadySink) -> SinkRunner | None:
+def _runner(sink: ReadySink, services: Services | None) -> SinkRunner | None:
     try:
-        made = sink.spec.factory(sink.config)
+        argument = services.argument(sink) if services else sink.config
+    except KeyError:
+        why = "its service needs a restart of the engine"
+        _log.error("SinkFailed", sink=sink.name, verb="make", reason=why)
+        return None
+    try:
+        made = sink.spec.factory(argument)
     except Exception:  # noqa: BLE001 - a wall: one sink that cannot be made must not cost the stream
         _log.exception("SinkFailed", sink=sink.name, verb="make", reason="defect in the sink")
         return None

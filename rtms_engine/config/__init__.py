@@ -14,6 +14,7 @@ Environment variables, an empty one being the same as none:
 * some other names of Zoom's SDK (`rtms_engine.config.environment`).
 """
 
+from ..model.secret import Secret
 from ..sinks.registry import SinkConfig
 from .loading import Loaded, load, load_config
 from .report import Setting
@@ -23,7 +24,6 @@ from .values import (
     LimitsConfig,
     LogConfig,
     RtmsConfig,
-    Secret,
     ServerConfig,
     StateConfig,
     ZoomConfig,

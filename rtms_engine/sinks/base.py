@@ -54,12 +54,18 @@ Revocation
       be gone when `close` returns. Such an ending may come after the stream is over: then a new
       instance is opened (``resumed``) and closed with it.
 
+Service
+    * What the instances of one ``[[sinks]]`` share, and what outlives streams (a server, a queue on disk),
+      is a *service* (`SinkSpec.service`): an asynchronous context manager, entered once before the
+      engine takes its first stream and left after the last one is over.
+
 Third parties offer a `SinkSpec` under the entry point group ``rtms_engine.sinks``, or name their class
 in the configuration (``type = "package.module:Class"``), and prove it with
 `rtms_engine.testing.check_sink`.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 import msgspec
@@ -135,6 +141,11 @@ class BlockingSink(Protocol):
         """Finish what was received and let go of everything."""
 
 
+Service = AbstractAsyncContextManager[Any, bool | None]
+UnixClock = Callable[[], float]
+"""The wall clock, Unix seconds."""
+
+
 class NoConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The config type of a sink that has nothing to choose."""
 
@@ -149,7 +160,8 @@ class SinkSpec(msgspec.Struct, frozen=True):
     name: str
     """``type`` in the configuration: a noun, lower case."""
     factory: Callable[[Any], Sink | BlockingSink]
-    """Called with a ``config_type`` value for every stream; must not block and must not raise."""
+    """Called for every stream, with a ``config_type`` value, or if the spec has a ``service`` with what
+    entering that gave. Must not block and must not raise."""
     config_type: type[msgspec.Struct] = NoConfig
     """A frozen Struct with ``forbid_unknown_fields=True``; its fields are the keys in ``[[sinks]]``."""
     kinds: frozenset[MediaKind] = ALL_KINDS
@@ -163,3 +175,6 @@ class SinkSpec(msgspec.Struct, frozen=True):
     """How it is fed, unless ``delivery`` in the configuration says otherwise."""
     blocking: bool = False
     """Its verbs are plain functions that block (`BlockingSink`)."""
+    service: Callable[[Any, UnixClock], Service] | None = None
+    """Called once, with a ``config_type`` value; must not block. Entering it raises `ConfigError` if
+    it cannot work (an address in use, a directory that cannot be written)."""
