@@ -15,13 +15,16 @@ BELOW = {"errors", "model"}
 
 LAW: dict[str, set[str]] = {
     "errors": {"model"},  # an error explains a number with the sentence that stands next to it
-    "schema": set(),  # how a typed section of the configuration is read: the sinks' own ones too
+    "schema": {"model.secret"},  # how a typed section of the configuration is read: the sinks' own ones too
     "model": {"model"},
     "wire": {*BELOW, "wire"},
     "protocol": {*BELOW, "wire", "protocol"},  # the machines speak in messages
     "transport": {*BELOW, "transport"},
     "telemetry": {*BELOW, "telemetry"},
-    "sinks": {*BELOW, "telemetry", "schema", "sinks", "recording"},  # the registry names the built-in ones
+    # webhooks out: of sinks, and of the engine itself
+    "outbound": {*BELOW, "telemetry", "outbound"},
+    # recording: the registry names the built-in ones, and codecs and H.264 are the same for all
+    "sinks": {*BELOW, "telemetry", "schema", "outbound", "sinks", "recording"},
     "recording": {*BELOW, "telemetry", "recording", "sinks.base", "sinks.delivery"},
     "coordination": {*BELOW, "coordination"},
     # sinks.base: the sink that ends a capture with its stream. Replaying, which needs `stream`, is the root's.
@@ -128,6 +131,7 @@ NEVER: dict[str, set[str]] = {
     "coordination": {"aiohttp", "websockets", "ssl"},
     "zoom_api": {"websockets"},
     "capture": {"websockets", "aiohttp", "ssl"},
+    "outbound": {"websockets"},
     "recording": {"websockets", "aiohttp"},
     "sinks": {"websockets"},
 }

@@ -27,6 +27,7 @@ GROUP = "rtms_engine.sinks"
 BUILT_IN: dict[str, str] = {
     "recording": "rtms_engine.recording.sink:SPEC",
     "jsonl": "rtms_engine.sinks.jsonl:SPEC",
+    "webhook": "rtms_engine.sinks.webhook:SPEC",
     "console": "rtms_engine.sinks.console:SPEC",
     "null": "rtms_engine.sinks.null:SPEC",
     "callback": "rtms_engine.sinks.callback:SPEC",
