@@ -18,6 +18,8 @@ from .channel import Channel
 from .messages import FORWARDING, Beat, Begin, Configure, Finished, Forward, Hear, Leave, Release, RequestEnd
 
 BEAT_S = 1.0
+TOLD_AT_ONCE = 100
+"""Of how many streams a beat tells; if there are more, they take turns."""
 
 _log = structlog.get_logger()
 
@@ -41,6 +43,7 @@ class Host:
         self._factory: Factory | None = None
         self._workers: dict[StreamId, StreamWorker] = {}
         self._tasks = asyncio.TaskGroup()
+        self._to_tell: list[StreamId] = []
         self._running: set[asyncio.Task[None]] = set()
         self._leaving = asyncio.Event()
         self._channel: Channel | None = None
@@ -109,6 +112,12 @@ class Host:
         if self._channel is not None:
             self._channel.send(value)
 
+    def _next_told(self) -> list[StreamId]:
+        """Of which streams to tell now: to describe thousands every second would cost a good part of it."""
+        known = [stream_id for stream_id in self._to_tell if stream_id in self._workers] or [*self._workers]
+        self._to_tell = known[TOLD_AT_ONCE:]
+        return known[:TOLD_AT_ONCE]
+
     async def _beat(self, channel: Channel) -> None:
         loop = asyncio.get_running_loop()
         channel.send(Beat(0.0, 0.0, {}))
@@ -116,7 +125,7 @@ class Host:
             began, used = loop.time(), time.process_time()
             await asyncio.sleep(BEAT_S)
             passed_s = loop.time() - began
-            streams = {stream_id: worker.statistics() for stream_id, worker in self._workers.items()}
+            streams = {stream_id: self._workers[stream_id].statistics() for stream_id in self._next_told()}
             load = (time.process_time() - used) / passed_s
             channel.send(Beat(load, passed_s - BEAT_S, streams))
 

@@ -69,7 +69,7 @@ class Beat(msgspec.Struct, frozen=True):
     lag_s: float
     """How much later than wanted the beat comes: what else the loop had to do."""
     streams: dict[StreamId, Any]
-    """A `rtms_engine.stream.worker.StreamStatistics` of each."""
+    """A `rtms_engine.stream.worker.StreamStatistics` of those whose turn it is."""
 
 
 class Forward(msgspec.Struct, frozen=True):

@@ -98,7 +98,7 @@ class RemoteStream:
         self._order(Release(self.info.stream_id))
 
     def statistics(self) -> StreamStatistics:
-        """The stream as its process last told, a second ago at most."""
+        """The stream as its process last told, a few seconds ago at most."""
         own = tuple(runner.statistics() for runner in self._runners)
         forwarded = tuple(sink for sink in self._told.sinks if sink.name != FORWARDING)
         return replace(self._told, sinks=forwarded + own)

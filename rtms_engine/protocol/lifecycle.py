@@ -30,7 +30,7 @@ Phases: NEW → LIVE ⇄ DRAINING → ENDING → FINISHED.
 """
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from ..model.media import MediaKind
@@ -128,6 +128,11 @@ class StreamLifecycle:
     def __repr__(self) -> str:
         legs = ", ".join(f"{leg.id.name} {leg.state.value}" for leg in self._legs)
         return f"<StreamLifecycle {self.phase.value}: {legs}>"
+
+    @property
+    def legs(self) -> Sequence[Leg]:
+        """The connections, signaling first; to be looked at, not touched."""
+        return self._legs
 
     # --- the three verbs of a machine ---
 

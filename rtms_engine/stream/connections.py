@@ -2,6 +2,8 @@
 
 import asyncio
 
+import msgspec
+
 from ..model.media import MediaKind
 from ..protocol.connection import Connection, State
 from ..protocol.events import SIGNALING, LegId
@@ -14,7 +16,7 @@ class Connections:
     def __init__(self) -> None:
         self._current: dict[LegId, tuple[LegDriver[Connection], asyncio.Task[None]]] = {}
         self._closing: set[LegDriver[Connection]] = set()
-        self._past_keep_alives = 0
+        self._past: dict[LegId, Traffic] = {}
         self._last_heard: dict[LegId, float] = {}
 
     @property
@@ -26,7 +28,20 @@ class Connections:
     @property
     def keep_alives(self) -> int:
         """Answered on all connections so far."""
-        return self._past_keep_alives + sum(d.protocol.keep_alives for d, _ in self._current.values())
+        return sum(self.traffic(leg).keep_alives for leg in {*self._past, *self._current})
+
+    def traffic(self, leg: LegId) -> "Traffic":
+        """What came over all connections of a leg so far."""
+        past = self._past.get(leg, Traffic())
+        found = self._current.get(leg)
+        return past + _traffic_of(found[0]) if found else past
+
+    def silent_s(self, leg: LegId, now: float) -> float | None:
+        """Since when nothing came over a leg that is connected; None if it is not."""
+        found = self._current.get(leg)
+        if found is None or found[0].protocol.state is not State.READY:
+            return None
+        return now - found[0].protocol.last_heard
 
     def last_heard(self, leg: LegId) -> float:
         """When anything was last received on a leg that has been connected (loop's time)."""
@@ -81,6 +96,25 @@ class Connections:
             driver.abort()
 
     def _remove(self, driver: LegDriver[Connection]) -> None:
-        self._past_keep_alives += driver.protocol.keep_alives
+        self._past[driver.leg] = self.traffic(driver.leg)
         self._last_heard[driver.leg] = driver.protocol.last_heard
         del self._current[driver.leg]
+
+
+class Traffic(msgspec.Struct, frozen=True):
+    """What came over connections."""
+
+    messages: int = 0
+    bytes: int = 0
+    keep_alives: int = 0
+
+    def __add__(self, other: "Traffic") -> "Traffic":
+        return Traffic(
+            self.messages + other.messages,
+            self.bytes + other.bytes,
+            self.keep_alives + other.keep_alives,
+        )
+
+
+def _traffic_of(driver: LegDriver[Connection]) -> Traffic:
+    return Traffic(driver.received, driver.received_bytes, driver.protocol.keep_alives)

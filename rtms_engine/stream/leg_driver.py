@@ -31,6 +31,9 @@ class LegDriver(Generic[P]):
         self.leg = leg
         self.generation = generation
         self.protocol = protocol
+        self.received = 0
+        """Messages."""
+        self.received_bytes = 0
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._publish = publish
         self._tell = tell
@@ -58,6 +61,8 @@ class LegDriver(Generic[P]):
 
     def message_received(self, message: bytes) -> None:
         """Answer first, then hand on."""
+        self.received += 1
+        self.received_bytes += len(message)
         outputs = self.protocol.receive(message, self._loop.time())
         if self.flush():
             self._alarm.arm()  # the first keep-alive may have brought the deadline nearer

@@ -16,6 +16,7 @@ from ..protocol.events import Noise
 from ..telemetry.throttle import Throttle
 from .continuity import Continuity
 from .demux import Demultiplexer
+from .overview import Overseer
 from .roster import Roster
 
 
@@ -27,6 +28,7 @@ class Reception:
     ) -> None:
         """``unix_ms`` is our clock now, until Zoom's is known."""
         self.roster = Roster()
+        self.overseer = Overseer()
         self.noise: dict[str, int] = {}
         """Messages that could not be used, by kind."""
         self.repeated = 0
@@ -46,7 +48,7 @@ class Reception:
     def event(self, event: StreamEvent) -> None:
         """Something happened."""
         self.roster.hear(event)
-        self._demux.announce(event)
+        self._announce(event)
 
     def granted(self, kinds: Iterable[MediaKind]) -> None:
         """Zoom delivers these kinds."""
@@ -78,4 +80,8 @@ class Reception:
 
     def _gap_noted(self, gap: GapNoted) -> None:
         self._log.warning("GapNoted", leg=gap.kind.value, gap_ms=gap.end_ms - gap.start_ms, reason=gap.cause)
-        self._demux.announce(gap)
+        self._announce(gap)
+
+    def _announce(self, event: StreamEvent) -> None:
+        self.overseer.hear(event)
+        self._demux.announce(event)

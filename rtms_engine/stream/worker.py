@@ -63,16 +63,18 @@ from ..protocol.events import (
     StreamStateHeard,
 )
 from ..protocol.identity import StreamIdentity
+from ..protocol.leg import Leg
 from ..protocol.lifecycle import Phase, StreamLifecycle
 from ..protocol.media import MediaProtocol
 from ..protocol.signaling import SignalingProtocol, events_for
 from ..protocol.video_choice import VideoChoice
 from ..sinks.base import Ending, StreamInfo
 from ..transport.base import Connector
-from ..transport.endpoint import EndpointPolicy
+from ..transport.endpoint import EndpointPolicy, server_host
 from .connections import Connections
 from .demux import Demultiplexer
 from .leg_driver import LegDriver
+from .overview import LegState, Overview
 from .reception import Reception
 from .sink_runner import SinkRunner, SinkStatistics
 
@@ -127,6 +129,8 @@ class StreamStatistics(msgspec.Struct, frozen=True):
     """Answered on all connections."""
     sinks: tuple[SinkStatistics, ...] = ()
     ending: Ending | None = None
+    legs: tuple[LegState, ...] = ()
+    overview: Overview = Overview()
 
 
 class StreamWorker:
@@ -212,6 +216,8 @@ class StreamWorker:
             self._connections.keep_alives,
             tuple(runner.statistics() for runner in self._runners),
             self._ending,
+            tuple(map(self._leg_state, self._lifecycle.legs)),
+            self._reception.overseer.overview(),
         )
 
     async def run(self) -> bool:
@@ -265,6 +271,19 @@ class StreamWorker:
                 commands = self._lifecycle.handle(event, loop.time())
             for command in commands:
                 self._carry_out(command, tasks)
+
+    def _leg_state(self, leg: Leg) -> LegState:
+        traffic = self._connections.traffic(leg.id)
+        return LegState(
+            leg.id.name,
+            leg.state.value,
+            leg.generation,
+            server_host(leg.url),
+            traffic.messages,
+            traffic.bytes,
+            traffic.keep_alives,
+            self._connections.silent_s(leg.id, asyncio.get_running_loop().time()),
+        )
 
     def _post(self, event: LifecycleEvent) -> None:
         self._inbox.put_nowait(event)

@@ -55,6 +55,14 @@ class EndpointPolicy(msgspec.Struct, frozen=True):
         return Endpoint(url, host, port or _DEFAULT_PORT[parts.scheme], secure)
 
 
+def server_host(url: str) -> str:
+    """The host that a URL names, for people; empty if it names none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
 def _matches(host: str, pattern: str) -> bool:
     host, pattern = host.lower(), pattern.lower()
     return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern

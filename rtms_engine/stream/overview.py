@@ -1,0 +1,153 @@
+"""A stream as somebody sees it who looks at it from outside: who is there, what comes, what is missing."""
+
+from collections import deque
+from typing import Any
+
+import msgspec
+
+from ..model.events import (
+    ActiveSpeakerChanged,
+    ConnectionLost,
+    GapNoted,
+    MediaGranted,
+    MediaRefused,
+    ParticipantJoined,
+    ParticipantLeft,
+    SharingStarted,
+    SharingStopped,
+    StreamEvent,
+    StreamStateChanged,
+    VideoStarted,
+    VideoStopped,
+)
+from ..model.media import MediaKind
+
+MOST_PARTICIPANTS = 2_000
+"""More than a meeting has; whoever left longest ago is forgotten first."""
+MOST_GAPS = 200
+"""The latest are kept."""
+
+
+class ParticipantState(msgspec.Struct, frozen=True):
+    """Somebody in the meeting. Times are Unix milliseconds, as Zoom told them."""
+
+    user_id: int
+    name: str = ""
+    joined_ms: int | None = None
+    """None if only something of theirs was noticed."""
+    left_ms: int | None = None
+    """None while they are there."""
+    camera: bool = False
+    sharing: bool = False
+
+
+class LegState(msgspec.Struct, frozen=True):
+    """One connection of the stream."""
+
+    name: str
+    """``signaling``, a kind of media, or ``all``."""
+    state: str
+    """See `rtms_engine.protocol.leg.LegState`."""
+    attempts: int
+    host: str = ""
+    """Of its newest server; empty before there is one."""
+    messages: int = 0
+    bytes: int = 0
+    """Of messages, as they came over the wire."""
+    keep_alives: int = 0
+    """Answered."""
+    silent_s: float | None = None
+    """Since anything was last heard; None while there is no connection."""
+
+
+class Overview(msgspec.Struct, frozen=True):
+    """What has happened in a stream, as it stands."""
+
+    state: str = ""
+    """Zoom's name of it: ``ACTIVE``, ``PAUSED`` …; empty before Zoom told."""
+    participants: tuple[ParticipantState, ...] = ()
+    active_speaker: int | None = None
+    """``user_id``."""
+    granted: dict[MediaKind, dict[str, Any]] = {}
+    """The effective parameters of each kind."""
+    refused: dict[MediaKind, str] = {}
+    """Why a kind does not come."""
+    gaps: tuple[GapNoted, ...] = ()
+    losses: int = 0
+    """How often a connection was lost."""
+
+
+class Overseer:
+    """Hears the events of a stream, and keeps its `Overview`."""
+
+    def __init__(self) -> None:
+        self._state = ""
+        self._participants: dict[int, ParticipantState] = {}
+        self._active_speaker: int | None = None
+        self._granted: dict[MediaKind, dict[str, Any]] = {}
+        self._refused: dict[MediaKind, str] = {}
+        self._gaps: deque[GapNoted] = deque(maxlen=MOST_GAPS)
+        self._losses = 0
+
+    def overview(self) -> Overview:
+        """As it stands."""
+        return Overview(
+            self._state,
+            tuple(self._participants.values()),
+            self._active_speaker,
+            dict(self._granted),
+            dict(self._refused),
+            tuple(self._gaps),
+            self._losses,
+        )
+
+    def hear(self, event: StreamEvent) -> None:  # noqa: C901, PLR0912 - one case each
+        """Something happened."""
+        match event:
+            case ParticipantJoined(timestamp_ms=at_ms, participant=who):
+                self._change(who.user_id, name=who.name, joined_ms=at_ms, left_ms=None)
+            case ParticipantLeft(timestamp_ms=at_ms, participant=who):
+                self._change(who.user_id, name=who.name, left_ms=at_ms, camera=False, sharing=False)
+            case ActiveSpeakerChanged(participant=who):
+                self._change(who.user_id, name=who.name)
+                self._active_speaker = who.user_id
+            case VideoStarted(participant=who) | VideoStopped(participant=who):
+                self._change(who.user_id, name=who.name, camera=isinstance(event, VideoStarted))
+            case SharingStarted(participant=who):
+                self._change(who.user_id, name=who.name, sharing=True)
+            case SharingStopped():
+                for user_id in [one.user_id for one in self._participants.values() if one.sharing]:
+                    self._change(user_id, sharing=False)
+            case StreamStateChanged(state=state):
+                self._state = state
+            case MediaGranted(kind=kind, params=params):
+                self._granted[kind] = params
+                self._refused.pop(kind, None)
+            case MediaRefused(kind=kind, reason=reason):
+                self._refused[kind] = reason
+                self._granted.pop(kind, None)
+            case GapNoted():
+                self._gap(event)
+            case ConnectionLost():
+                self._losses += 1
+            case _:
+                pass
+
+    def _change(self, user_id: int, *, name: str = "", **changes: Any) -> None:
+        known = self._participants.get(user_id)
+        if known is None:
+            self._make_room()
+            known = ParticipantState(user_id)
+        self._participants[user_id] = msgspec.structs.replace(known, name=name or known.name, **changes)
+
+    def _make_room(self) -> None:
+        if len(self._participants) >= MOST_PARTICIPANTS:
+            gone = [one for one in self._participants.values() if one.left_ms is not None]
+            oldest = min(gone or self._participants.values(), key=lambda one: one.left_ms or 0)
+            del self._participants[oldest.user_id]
+
+    def _gap(self, gap: GapNoted) -> None:
+        """The same gap again is better known now."""
+        same = (gap.kind, gap.start_ms, gap.cause)
+        known = [one for one in self._gaps if (one.kind, one.start_ms, one.cause) != same]
+        self._gaps = deque([*known, gap], maxlen=MOST_GAPS)
