@@ -18,8 +18,14 @@ class LegState(enum.Enum):
     UP = "up"
     WAITING = "waiting"
     """For `retry_at`."""
+    EXPIRED = "expired"
+    """Zoom's window for it has passed; signaling's next acceptance gives it another."""
     GIVEN_UP = "given up"
-    """It does not come back by itself."""
+    """It was refused for good; only new servers may think otherwise."""
+
+
+_OF_ONE_KIND = frozenset({Reaction.DROP_MEDIA, Reaction.USE_DEFAULTS})
+"""What a status of this class says concerns a kind of media, not the stream."""
 
 
 class Leg:
@@ -27,14 +33,20 @@ class Leg:
 
     A *leg* outlives its sockets. ``generation`` grows with every attempt and stands on everything
     that comes of it, so that what an old socket still says finds no one.
+
+    A refusal is final only where the handshake has never been accepted (V1.md §9.4). Once it was, the
+    same handshake is right, and a refusal on the way back speaks of the server: it does not know the
+    stream yet, or still holds the old socket. If it is meant, the end of the stream follows by
+    webhook. So after a loss every refusal is tried again for as long as Zoom waits.
     """
 
-    def __init__(self, leg: LegId, window_s: float, variants: int) -> None:
+    def __init__(self, leg: LegId, window_s: float, variants: int, *, was_up_elsewhere: bool = False) -> None:
         """
         Args:
             leg: which connection.
             window_s: how long Zoom waits for it after a loss (V1.md §7).
             variants: how many ways there are to name the entity in its handshake.
+            was_up_elsewhere: an earlier engine had it, whose socket Zoom may still think alive.
         """
         self.id = leg
         self.state = LegState.IDLE
@@ -44,6 +56,7 @@ class Leg:
         self.was_lost = False
         """It has been up, and is not yet back."""
         self.window_s = window_s
+        self._was_up_elsewhere = was_up_elsewhere
         self._give_up_at: float | None = None
         self._attempt = 0
         self._refusals = 0
@@ -82,21 +95,23 @@ class Leg:
 
     def refused(self, status: StatusCode, now: float, random: Callable[[], float]) -> bool:
         """Its handshake was refused. Returns whether there is something left to try (V1.md §9.4)."""
-        match status.reaction:
+        reaction = status.reaction
+        match reaction:
             case Reaction.TRANSIENT if self._refusals < len(TRANSIENT_DELAYS_S):
                 self._refusals += 1
                 return self._wait(now, TRANSIENT_DELAYS_S[self._refusals - 1])
-            case Reaction.TRANSIENT if self.was_lost:
-                # Zoom takes some 30 s to notice that our old socket is dead (V1.md §7).
+            case Reaction.TRANSIENT if self._was_up_elsewhere:
                 return self.lost(now, random)
-            case Reaction.ALTERNATE_ID if self._id_fields + 1 < self._variants:
-                self._id_fields += 1
-                return self._wait(now, 0.0)
             case Reaction.USE_DEFAULTS if not self._use_defaults:
                 self._use_defaults = True
                 return self._wait(now, 0.0)
             case Reaction.BACK_OFF | Reaction.CONTINUE | Reaction.RESEND_ACK:
                 return self.lost(now, random)
+            case _ if self.was_lost and not (reaction in _OF_ONE_KIND and len(self.id.kinds) > 1):
+                return self.lost(now, random)
+            case Reaction.ALTERNATE_ID if self._id_fields + 1 < self._variants:
+                self._id_fields += 1
+                return self._wait(now, 0.0)
             case _:
                 self.give_up()
                 return False
@@ -110,18 +125,30 @@ class Leg:
         self.retry_at = None
 
     def begin_anew(self) -> None:
-        """Forget the attempts: it is up, or there are new servers."""
+        """Forget the attempts: it is up, or what it hangs on is."""
         self._attempt = self._refusals = 0
         self._give_up_at = None
 
+    def change_servers(self) -> None:
+        """Zoom has other servers for it: whatever those before refused may be had there (V1.md §8.2)."""
+        self.begin_anew()
+        if self.is_out:
+            self.state = LegState.IDLE
+
+    @property
+    def is_out(self) -> bool:
+        """Whether nothing is tried any more."""
+        return self.state in (LegState.GIVEN_UP, LegState.EXPIRED)
+
     def give_up(self) -> None:
-        """Never try again."""
+        """Do not try again."""
         self.state = LegState.GIVEN_UP
         self.retry_at = None
 
     def _wait(self, now: float, delay_s: float) -> bool:
         if self._give_up_at is not None and now + delay_s > self._give_up_at:
-            self.give_up()
+            self.state = LegState.EXPIRED
+            self.retry_at = None
             return False
         self.state = LegState.WAITING
         self.retry_at = now + delay_s

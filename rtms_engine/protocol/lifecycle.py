@@ -9,12 +9,15 @@ and Zoom drops it when signaling is lost. So there are just these stories:
 =======================  ============================================  ==============================
 what is heard            what it means                                 what is done
 =======================  ============================================  ==============================
-Started, again           Zoom moved the stream to other servers (§8.2) drop all legs, connect at once
+Started, again           Zoom moved the stream to other servers (§8.2) drop all legs, connect at once,
+                                                                       also what had been given up
 Interrupted, or          signaling is lost, and media with it (§8.3)   drop all legs; signaling again
 signaling lost                                                         after 3, 6, 12, 24 s; 60 s
 event 7, state 2/14, or  that connection is lost (§8.4)                only this leg again after 3, 6,
 a media leg lost                                                       12, 24 s; 65 s; then ACK
 a handshake refused      by the status's row (§9.4)                    once more, later, or without
+one that was accepted    the server is not ready for it (`Leg`)        again for as long as Zoom waits
+before is refused
 state 3, all sessions    the end is near; media may still come (§8.9)  no reconnects any more
 stopped
 state 4                  the end; the webhook may tell the reason      close all, wait 3 s for it
@@ -102,6 +105,7 @@ class StreamLifecycle:
         id_variants: int,
         random: Callable[[], float],
         is_late: bool = False,
+        resumed: bool = False,
     ) -> None:
         """
         Args:
@@ -109,13 +113,16 @@ class StreamLifecycle:
             is_late: the start was heard so late that Zoom has probably given up: try once.
             unified: ask for all of it over one connection.
             id_variants: see `StreamIdentity.variants`.
+            resumed: an earlier engine had the stream; Zoom may still think that it has.
             random: numbers in [0, 1), for the jitter of waits.
         """
         self.phase = Phase.NEW
         self._random = random
         self._id_variants = id_variants
         self._is_late = is_late
-        self._signaling = Leg(SIGNALING, 0.0 if is_late else SIGNALING_WINDOW_S, id_variants)
+        self._resumed = resumed
+        window_s = 0.0 if is_late else SIGNALING_WINDOW_S
+        self._signaling = Leg(SIGNALING, window_s, id_variants, was_up_elsewhere=resumed)
         wanted = frozenset(kinds)
         self._media = self._media_legs([wanted] if unified and wanted else [{kind} for kind in wanted])
         self._sessions: dict[str, SessionState] = {}
@@ -166,7 +173,7 @@ class StreamLifecycle:
         commands = self._losses(self._legs, "Zoom moved the stream to other servers")
         commands += self._drop(self._legs)
         for leg in self._legs:
-            leg.begin_anew()
+            leg.change_servers()
         self._sessions.clear()
         self._enter(Phase.LIVE)
         return [*commands, self._signaling.connect(now, event.server_urls[0])]
@@ -198,6 +205,8 @@ class StreamLifecycle:
         self._is_late = False
         leg.window_s = SIGNALING_WINDOW_S
         self._server_urls = event.server_urls
+        for media in self._media.values():
+            media.begin_anew()
         return commands + self._connect_media(self._media.values(), now)
 
     def _leg_refused(self, event: LegRefused, now: float) -> list[Command]:
@@ -211,8 +220,13 @@ class StreamLifecycle:
         if leg.refused(event.status, now, self._random):
             return commands + self.on_deadline(now)
         why = _why_refused(event.status, event.reason)
+        if leg.id == SIGNALING and leg.was_lost:
+            self._reason = StopReason.AWAIT_RECONNECTION_TIMEOUT
+            return commands + self._end(now)
         if leg.id == SIGNALING:
             return commands + self._finish(StopReason.UNDEFINED, f"Zoom refused the handshake: {why}")
+        if leg.state is LegState.EXPIRED:
+            return [*commands, NoteRefused(leg.id, why)]
         return [*commands, *self._give_up(leg, why, now)]
 
     def _leg_lost(self, event: LegLost, now: float) -> list[Command]:
@@ -234,7 +248,7 @@ class StreamLifecycle:
     def _media_interrupted(self, event: MediaInterrupted, now: float) -> list[Command]:
         legs = [leg for leg in self._media.values() if not event.kinds or leg.id.kinds & event.kinds]
         up = [leg for leg in legs if leg.state is LegState.UP]
-        if not event.kinds and len(up) < sum(leg.state is not LegState.GIVEN_UP for leg in legs):
+        if not event.kinds and len(up) < sum(not leg.is_out for leg in legs):
             return []  # Zoom did not say which, and one is known to be lost: that one (V1.md §5.3)
         return self._media_lost(up, "Zoom interrupted it", now)
 
@@ -401,7 +415,10 @@ class StreamLifecycle:
 
     def _media_legs(self, groups: Iterable[Iterable[MediaKind]]) -> dict[LegId, Leg]:
         ids = [LegId(frozenset(kinds)) for kinds in groups]
-        return {leg: Leg(leg, MEDIA_WINDOW_S, self._id_variants) for leg in sorted(ids, key=_order)}
+        return {
+            leg: Leg(leg, MEDIA_WINDOW_S, self._id_variants, was_up_elsewhere=self._resumed)
+            for leg in sorted(ids, key=_order)
+        }
 
     _HANDLERS: ClassVar[dict[type, Callable[..., list[Command]]]] = {
         Started: _started,

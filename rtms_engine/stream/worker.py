@@ -158,6 +158,7 @@ class StreamWorker:
             id_variants=identity.variants,
             random=environment.random,
             is_late=is_late,
+            resumed=info.resumed,
         )
         self._inbox: asyncio.Queue[LifecycleEvent] = asyncio.Queue()
         self._connections = Connections()

@@ -52,8 +52,20 @@ def test_the_window_begins_with_the_loss():
     assert leg.retry_at == 1003.0
     leg.connect(1003.0)
     assert not leg.lost(1003.0, no_jitter)
-    assert leg.state is LegState.GIVEN_UP
+    assert leg.state is LegState.EXPIRED
     assert leg.retry_at is None
+
+
+def test_what_expired_has_another_chance_with_signaling_and_what_was_refused_with_new_servers():
+    for end, after_rest in ((LegState.EXPIRED, LegState.IDLE), (LegState.GIVEN_UP, LegState.GIVEN_UP)):
+        leg = a_leg()
+        leg.state = end
+        assert leg.is_out
+        leg.rest()
+        assert leg.state is after_rest
+        leg.state = end
+        leg.change_servers()
+        assert leg.state is LegState.IDLE
 
 
 def test_given_up_stays_given_up():

@@ -471,6 +471,100 @@ def test_a_duplicate_after_a_loss_is_tried_for_the_whole_window(name):
     assert 30 < last <= 60
 
 
+@pytest.mark.parametrize("name", ["signaling", "audio"])
+@pytest.mark.parametrize("status", [*STOP, *DROP, 4])
+def test_a_handshake_that_was_accepted_before_is_tried_for_the_whole_window(name, status):
+    """It was right, so it is the server that is not ready: one that ends the stream or the kind otherwise
+    costs no more than the time (V1.md §9.4).
+    """
+    stream = streaming("audio", "chat", id_variants=3)
+    stream.loses(name)
+    began, times = stream.now, []
+    while stream.phase is Phase.LIVE and stream.machine.deadline() is not None:
+        (connect,) = stream.waits()
+        assert "id_fields" not in connect
+        times.append(stream.now - began)
+        told = stream.refuses(name, status)
+    assert times == [3, 9, 21, 45]
+    if name == "signaling":
+        assert told == ["disconnect signaling"]
+        assert stream.waits() == ["finish 19"]
+    else:
+        assert told[1].startswith(f"refused audio: status {status} ")
+        assert stream.phase is Phase.LIVE
+
+
+@pytest.mark.parametrize("name", ["signaling", "audio"])
+def test_a_refusal_on_the_way_back_is_got_over(name):
+    """A server that knows the stream only after some seconds."""
+    stream = streaming("audio")
+    stream.loses(name)
+    stream.waits()
+    for status in (2, 3, 8):
+        assert stream.refuses(name, status) == [f"disconnect {name}"]
+        assert stream.waits()[0].startswith(f"connect {name} ")
+    assert f"restored {name}" in stream.accepts(name)
+
+
+def test_a_unified_connection_that_comes_back_without_a_scope_is_split_at_once():
+    """The kinds that are still allowed need not wait for the one that is not."""
+    stream = streaming("audio", "chat", unified=True)
+    stream.loses("all")
+    stream.waits()
+    assert stream.refuses("all", 3) == ["disconnect all"]
+    stream.waits()
+    assert stream.refuses("all", 13)[2:] == ["connect audio wss://m/audio", "connect chat wss://m/chat"]
+    assert stream.accepts("audio") == ["restored audio", "acknowledge"]
+
+
+@pytest.mark.parametrize("name", ["signaling", "audio"])
+def test_what_an_earlier_engine_had_is_a_duplicate_for_as_long_as_zoom_thinks_so(name):
+    """Its sockets are dead, and Zoom takes some 30 s to notice (V1.md §7, §8.7)."""
+    stream = in_handshake(name, resumed=True)
+    began = stream.now
+    stream.refuses(name, 8)
+    while stream.phase is Phase.LIVE and stream.machine.deadline() is not None:
+        stream.waits()
+        last = stream.now - began
+        stream.refuses(name, 8)
+    assert 30 < last <= 65
+
+
+def test_a_stream_that_ended_while_there_was_no_engine_is_not_tried_for_long():
+    stream = in_handshake("signaling", resumed=True)
+    assert stream.refuses("signaling", 2)[1].startswith("finish 0: Zoom refused the handshake: status 2 ")
+
+
+@pytest.mark.parametrize("unified", [False, True])
+def test_media_whose_window_passed_comes_back_with_new_servers(unified):
+    """The entire sequence again (V1.md §8.2)."""
+    stream = streaming("audio", "chat", unified=unified)
+    name = "all" if unified else "audio"
+    assert "did not come back in time" in attempts(stream, name)[1][1]
+    stream.starts("wss://s/2")
+    told = stream.accepts("signaling")
+    assert told[:2] == ["restored signaling", f"connect {name} wss://m/{name}"]
+    assert stream.accepts(name) == [f"restored {name}", "acknowledge"]
+
+
+def test_media_whose_window_passed_comes_back_with_signaling():
+    """All media again, with a window of their own (V1.md §8.3)."""
+    stream = streaming("audio", "chat")
+    attempts(stream, "audio")
+    stream.loses("signaling")
+    stream.waits()
+    assert "connect audio wss://m/audio" in stream.accepts("signaling")
+    assert stream.loses("audio") == ["disconnect audio"]
+    assert stream.waits() == ["connect audio wss://m/audio"]
+
+
+def test_what_was_refused_is_asked_of_new_servers_again():
+    stream = in_handshake("audio")
+    stream.refuses("audio", 9)
+    stream.starts("wss://s/2")
+    assert stream.accepts("signaling")[1:] == ["connect audio wss://m/audio", "connect chat wss://m/chat"]
+
+
 @pytest.mark.parametrize("status", DEFAULTS)
 def test_wrong_parameters_are_left_out_once(status):
     """At once, on a new socket, without media_params; then that kind is dropped (V1.md §9.4)."""

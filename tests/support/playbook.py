@@ -40,6 +40,7 @@ class Playbook:
         id_variants: int = 1,
         random: float = 0.0,
         is_late: bool = False,
+        resumed: bool = False,
     ) -> None:
         self.machine = StreamLifecycle(
             (MediaKind(kind) for kind in kinds),
@@ -47,6 +48,7 @@ class Playbook:
             id_variants=id_variants,
             random=lambda: random,
             is_late=is_late,
+            resumed=resumed,
         )
         self.now = 0.0
         self._kinds = kinds
