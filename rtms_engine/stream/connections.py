@@ -17,7 +17,7 @@ class Connections:
         self._current: dict[LegId, tuple[LegDriver[Connection], asyncio.Task[None]]] = {}
         self._closing: set[LegDriver[Connection]] = set()
         self._past: dict[LegId, Traffic] = {}
-        self._last_heard: dict[LegId, float] = {}
+        self._last_up: dict[LegId, float] = {}
 
     @property
     def signaling(self) -> LegDriver[Connection] | None:
@@ -43,10 +43,10 @@ class Connections:
             return None
         return now - found[0].protocol.last_heard
 
-    def last_heard(self, leg: LegId) -> float:
-        """When anything was last received on a leg that has been connected (loop's time)."""
+    def last_up(self, leg: LegId) -> float:
+        """When a leg that has been connected was last known to be up (loop's time)."""
         found = self._current.get(leg)
-        return found[0].protocol.last_heard if found else self._last_heard[leg]
+        return found[0].last_up if found else self._last_up[leg]
 
     def is_current(self, driver: LegDriver[Connection]) -> bool:
         """Whether it has not been replaced or told to close."""
@@ -97,7 +97,7 @@ class Connections:
 
     def _remove(self, driver: LegDriver[Connection]) -> None:
         self._past[driver.leg] = self.traffic(driver.leg)
-        self._last_heard[driver.leg] = driver.protocol.last_heard
+        self._last_up[driver.leg] = driver.last_up
         del self._current[driver.leg]
 
 

@@ -7,6 +7,13 @@ participant and timestamp was received already; being late is no reason to drop 
 A *gap* is a span of Zoom's time for which a kind of media had no connection and nothing came later
 either. For sound that is what Zoom's buffer of 60 s does not reach, or all of the outage if sound was
 flowing when it began and no buffered frame came after it. Silence by itself is no gap.
+
+It begins where the last received medium of its kind ends, if that kind was flowing; else when the
+connection was last known to be up: at its loss if Zoom closed it, at its last sign of life if it fell
+silent. It ends with the first medium that came after, or when the connection was back.
+
+What is *the same* sound is decided here alone, for all sinks. Where two different sounds meet is not
+seen here: that is placement, and the recording's (`rtms_engine.recording.timeline.Coverage`).
 """
 
 from bisect import bisect_right
@@ -24,7 +31,7 @@ BUFFERED_MS = 60_000
 REMEMBERED_MS = 180_000
 """For how long a received sound is known: longer than any buffer and window of Zoom's together."""
 FLOWING_MS = 1_000
-"""Sound this shortly before an outage was flowing when it began."""
+"""Media this shortly before an outage was flowing when it began."""
 SHORTEST_GAP_MS = 200
 TEXTS_REMEMBERED = 2_000
 MOST_PARTICIPANTS = 10_000
@@ -89,8 +96,10 @@ class _Outage(msgspec.Struct):
     """A kind of media without a connection; times are the loop's, since Zoom's clock may yet be learnt."""
 
     since: float
+    """When the connection was last known to be up."""
     why: str
-    was_flowing: bool
+    flowed_until_ms: int | None
+    """Where the last medium ends, in Zoom's time; None if nothing was flowing."""
     restored_at: float | None = None
 
 
@@ -106,10 +115,11 @@ class Continuity:
         """
         self._announce = announce
         self._zoom_ahead_ms = unix_ms - now * 1000
-        self._clock_is_zooms = False
+        self._clock_is_zooms = self._clock_is_medias = False
         self._sounds: dict[int | str, Received] = {}
         self._texts: OrderedDict[tuple[object, ...], None] = OrderedDict()
         self._newest_ms: dict[MediaKind, int] = {}
+        self._newest_end_ms: dict[MediaKind, int] = {}
         self._repeated_until_ms: dict[MediaKind, int] = {}
         self._outages: dict[MediaKind, _Outage] = {}
         self._granted: set[MediaKind] = set()
@@ -130,12 +140,24 @@ class Continuity:
             case TranscriptSegment() | ChatMessage():
                 return self._admit_text(frame)
 
-    def lost(self, kinds: Iterable[MediaKind], last_heard: float, why: str) -> None:
-        """The connection of these kinds is gone; it was last heard at ``last_heard`` (loop's time)."""
+    def lost(self, kinds: Iterable[MediaKind], last_up: float, why: str) -> None:
+        """The connection of these kinds is gone; it was last known to be up at ``last_up`` (loop's time)."""
         for kind in self._granted.intersection(kinds):
-            newest_ms = self._newest_ms.get(kind, 0)
-            flowing = self.zoom_ms(last_heard) - newest_ms < FLOWING_MS
-            self._outages.setdefault(kind, _Outage(last_heard, why, flowing)).restored_at = None
+            ended_ms = self._newest_end_ms.get(kind, 0)
+            flowing = abs(self.zoom_ms(last_up) - ended_ms) < FLOWING_MS
+            outage = _Outage(last_up, why, ended_ms if flowing else None)
+            self._outages.setdefault(kind, outage).restored_at = None
+
+    def was_up(self, kinds: Iterable[MediaKind], until: float) -> None:
+        """A lost connection of these kinds turned out to have been up until then.
+
+        Zoom may say over another connection that this one is lost; that it could still be closed in order
+        shows that nothing sent on it before is missing.
+        """
+        for kind in kinds:
+            outage = self._outages.get(kind)
+            if outage is not None and outage.restored_at is None:
+                outage.since = max(outage.since, until)
 
     def restored(self, kinds: Iterable[MediaKind], now: float) -> None:
         """These kinds have a connection again."""
@@ -149,10 +171,16 @@ class Continuity:
             if kind is not MediaKind.AUDIO:
                 self._note(kind, self.zoom_ms(now))
 
-    def ended(self, now: float) -> None:
-        """The stream is over: what has no connection now does not come any more."""
+    def ended(self, now: float, ended_ms: int | None = None) -> None:
+        """The stream is over: what has no connection now does not come any more.
+
+        Args:
+            now: the loop's time.
+            ended_ms: when Zoom ended the stream, by Zoom's clock, if it said so.
+        """
         for kind, outage in list(self._outages.items()):
-            self._note(kind, self.zoom_ms(now if outage.restored_at is None else outage.restored_at))
+            until_ms = self.zoom_ms(now if outage.restored_at is None else outage.restored_at)
+            self._note(kind, until_ms if ended_ms is None else min(until_ms, ended_ms))
 
     # --- frames ---
 
@@ -168,7 +196,7 @@ class Continuity:
             return False
         if MediaKind.AUDIO in self._outages:
             self._judge_outage(timestamp_ms)
-        self._learn(MediaKind.AUDIO, timestamp_ms, frame.received_at)
+        self._learn(MediaKind.AUDIO, frame, frame.params.send_rate_ms)
         return True
 
     def _admit_picture(self, kind: MediaKind, frame: VideoFrame | ShareFrame) -> bool:
@@ -177,7 +205,7 @@ class Continuity:
         """
         if frame.timestamp_ms <= self._repeated_until_ms.get(kind, -1):
             return False
-        self._learn(kind, frame.timestamp_ms, frame.received_at)
+        self._learn(kind, frame, 0)
         return True
 
     def _admit_text(self, frame: TranscriptSegment | ChatMessage) -> bool:
@@ -198,27 +226,50 @@ class Continuity:
         if outage.restored_at is None:
             return
         restored_ms = self.zoom_ms(outage.restored_at)
-        kept = timestamp_ms < restored_ms or not outage.was_flowing
-        self._note(MediaKind.AUDIO, restored_ms - BUFFERED_MS if kept else restored_ms)
+        kept = timestamp_ms < restored_ms or outage.flowed_until_ms is None
+        self._note(MediaKind.AUDIO, min(timestamp_ms, restored_ms - BUFFERED_MS) if kept else restored_ms)
 
     def _note(self, kind: MediaKind, until_ms: int) -> None:
         outage = self._outages.pop(kind)
-        since_ms = self.zoom_ms(outage.since)
+        flowed_until_ms = outage.flowed_until_ms
+        since_ms = self.zoom_ms(outage.since) if flowed_until_ms is None else flowed_until_ms
         if until_ms - since_ms >= SHORTEST_GAP_MS:
             self._announce(GapNoted(until_ms, kind, since_ms, until_ms, outage.why))
 
     # --- Zoom's clock ---
 
-    def _learn(self, kind: MediaKind, timestamp_ms: int, received_at: float) -> None:
-        if timestamp_ms > self._newest_ms.get(kind, 0):
-            self._newest_ms[kind] = timestamp_ms
-            ahead_ms = timestamp_ms - received_at * 1000
-            correction_ms = ahead_ms - self._zoom_ahead_ms
-            # The frame that took the shortest way tells the most of Zoom's clock.
-            if not self._clock_is_zooms or 0 < correction_ms < CLOCKS_AGREE_MS:
-                self._zoom_ahead_ms = ahead_ms
-                self._clock_is_zooms = True
+    def hear_time(self, zoom_ms: int, now: float) -> None:
+        """Zoom said what time it is, in the time stamp of a state.
+
+        Media speak of their own time as well, but only when there are any, and a sound is stamped when it
+        begins and sent when it ends.
+        """
+        if abs(self._correction_ms(zoom_ms, now)) < CLOCKS_AGREE_MS:
+            self._correct(zoom_ms, now, at_once=not self._clock_is_zooms)
+            self._clock_is_zooms = True
+
+    def _learn(self, kind: MediaKind, frame: AudioFrame | VideoFrame | ShareFrame, lasts_ms: int) -> None:
+        timestamp_ms, now = frame.timestamp_ms, frame.received_at
+        if timestamp_ms <= self._newest_ms.get(kind, 0):
+            return
+        agrees = abs(self._correction_ms(timestamp_ms, now)) < CLOCKS_AGREE_MS
+        if self._clock_is_medias and not agrees:
+            return
+        self._newest_ms[kind] = timestamp_ms
+        self._newest_end_ms[kind] = timestamp_ms + lasts_ms
+        # Media that disagree by hours with everything else have a clock of their own, and it counts.
+        self._correct(timestamp_ms, now, at_once=not agrees or not self._clock_is_zooms)
+        self._clock_is_zooms = self._clock_is_medias = True
+
+    def _correct(self, timestamp_ms: int, now: float, *, at_once: bool) -> None:
+        """The message that took the shortest way tells the most of Zoom's clock."""
+        correction_ms = self._correction_ms(timestamp_ms, now)
+        if at_once or correction_ms > 0:
+            self._zoom_ahead_ms += correction_ms
+
+    def _correction_ms(self, timestamp_ms: int, now: float) -> float:
+        return timestamp_ms - now * 1000 - self._zoom_ahead_ms
 
     def zoom_ms(self, now: float) -> int:
-        """Zoom's time at ``now`` (loop's), as far as is known; our own before the first sound or picture."""
+        """Zoom's time at ``now`` (loop's), as far as is known; our own before Zoom or a medium spoke."""
         return round(now * 1000 + self._zoom_ahead_ms)

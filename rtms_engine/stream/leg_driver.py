@@ -41,6 +41,9 @@ class LegDriver(Generic[P]):
         self._loop = asyncio.get_running_loop()
         self._alarm = Alarm(protocol.deadline, self._ring)
         self._transport: Transport | None = None
+        self._close_asked_at: float | None = None
+        self._up_until: float | None = None
+        """When it was closed, by whichever side was first, if it was up until then."""
 
     def __repr__(self) -> str:
         return f"<LegDriver {self.leg.name} generation={self.generation} {self.protocol!r}>"
@@ -72,14 +75,22 @@ class LegDriver(Generic[P]):
             else:
                 self._tell(self, cast(ConnectionEvent, output))
 
-    def connection_lost(self, why: str) -> None:
+    def connection_lost(self, why: str, was_up: bool) -> None:
         """Tell the worker."""
+        if was_up:
+            asked_at = self._close_asked_at
+            self._up_until = self._loop.time() if asked_at is None else asked_at
         self._alarm.cancel()
         if not self.closed.done():
             self.closed.set_result(None)
         self._lost(self, why)
 
     # --- the worker's side ---
+
+    @property
+    def last_up(self) -> float:
+        """When it was last known to be up (loop's time): its end, or the last that was heard on it."""
+        return self.protocol.last_heard if self._up_until is None else self._up_until
 
     @property
     def is_open(self) -> bool:
@@ -100,6 +111,7 @@ class LegDriver(Generic[P]):
 
     def close(self) -> None:
         """Close in an orderly way; what is still on its way is still published."""
+        self._close_asked_at = self._loop.time()
         self._alarm.cancel()
         if self._transport is not None:
             self._transport.close()

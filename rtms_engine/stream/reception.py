@@ -54,21 +54,30 @@ class Reception:
         """Zoom delivers these kinds."""
         self._continuity.granted(kinds)
 
-    def lost(self, kinds: Iterable[MediaKind], last_heard: float, why: str) -> None:
+    def lost(self, kinds: Iterable[MediaKind], last_up: float, why: str) -> None:
         """The connection of these kinds is gone; see `Continuity.lost`."""
-        self._continuity.lost(kinds, last_heard, why)
+        self._continuity.lost(kinds, last_up, why)
+
+    def was_up(self, kinds: Iterable[MediaKind], until: float) -> None:
+        """A lost connection of these kinds was closed; see `Continuity.was_up`."""
+        self._continuity.was_up(kinds, until)
 
     def restored(self, kinds: Iterable[MediaKind]) -> None:
         """These kinds have a connection again."""
         self._continuity.restored(kinds, asyncio.get_running_loop().time())
 
-    def zoom_ms(self) -> int:
-        """Zoom's time now; see `Continuity.zoom_ms`."""
-        return self._continuity.zoom_ms(asyncio.get_running_loop().time())
+    def time(self, zoom_ms: int) -> None:
+        """Zoom said what time it is now; 0 if it did not."""
+        if zoom_ms:
+            self._continuity.hear_time(zoom_ms, asyncio.get_running_loop().time())
 
-    def ended(self) -> None:
-        """Nothing more comes."""
-        self._continuity.ended(asyncio.get_running_loop().time())
+    def zoom_ms(self, now: float) -> int:
+        """Zoom's time at ``now``; see `Continuity.zoom_ms`."""
+        return self._continuity.zoom_ms(now)
+
+    def ended(self, ended_ms: int | None) -> None:
+        """Nothing more comes; see `Continuity.ended`."""
+        self._continuity.ended(asyncio.get_running_loop().time(), ended_ms)
 
     def unusable(self, leg: str, noise: Noise) -> None:
         """A message could not be used: count it, and say so once a second with the sum."""

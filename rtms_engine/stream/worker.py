@@ -24,7 +24,7 @@ from ..model.events import (
     StreamStateChanged,
 )
 from ..model.media import MediaKind, MediaParams
-from ..model.reasons import StopReason
+from ..model.reasons import StopReason, StreamState
 from ..model.signals import StreamInterrupted, StreamSignal, StreamStarted, StreamStopped
 from ..protocol.commands import (
     AcknowledgeReady,
@@ -37,7 +37,7 @@ from ..protocol.commands import (
     NoteRestored,
     RequestClose,
 )
-from ..protocol.connection import Connection
+from ..protocol.connection import Connection, State
 from ..protocol.events import (
     SIGNALING,
     CloseAnswered,
@@ -165,7 +165,9 @@ class StreamWorker:
         self._demux = Demultiplexer(self._runners)
         self._video_choice = VideoChoice(settings.follow) if self._chooses_video else None
         self._ending: Ending | None = None
-        self._signaling_since_ms = 0
+        self._signaling_since = 0.0
+        self._ended_ms: int | None = None
+        """When Zoom ended the stream, by its clock, if it said so."""
         self._log = structlog.get_logger().bind(
             stream_id=info.stream_id, meeting=info.entity_id, product=info.product.name
         )
@@ -186,12 +188,13 @@ class StreamWorker:
         match signal:
             case StreamStarted(server_urls=server_urls):
                 self._post(Started(server_urls))
-            case StreamInterrupted(event_ts_ms=event_ts_ms) if event_ts_ms < self._signaling_since_ms:
+            case StreamInterrupted(event_ts_ms=event_ts_ms) if self._is_mended(event_ts_ms):
                 # Zoom's retry of a webhook, minutes later, speaks of a loss long mended (V1.md §1.5).
                 self._log.info("WebhookIgnored", reason="signaling came back after it")
             case StreamInterrupted(server_urls=server_urls):
                 self._post(Interrupted(server_urls))
-            case StreamStopped(stop_reason=stop_reason):
+            case StreamStopped(stop_reason=stop_reason, event_ts_ms=event_ts_ms):
+                self._ended_ms = event_ts_ms
                 self._post(Stopped(StopReason(stop_reason)))
 
     def request_end(self) -> None:
@@ -286,6 +289,10 @@ class StreamWorker:
             self._connections.silent_s(leg.id, asyncio.get_running_loop().time()),
         )
 
+    def _is_mended(self, lost_ms: int) -> bool:
+        """Whether signaling has come back since that time of Zoom's."""
+        return self._signaling_since > 0 and lost_ms < self._reception.zoom_ms(self._signaling_since)
+
     def _post(self, event: LifecycleEvent) -> None:
         self._inbox.put_nowait(event)
 
@@ -304,7 +311,7 @@ class StreamWorker:
             case NoteLost(leg=leg, why=why):
                 self._log.warning("ConnectionLost", leg=leg.name, reason=why)
                 self._reception.event(ConnectionLost(self._world.unix_ms(), leg.name, why))
-                self._reception.lost(leg.kinds, self._connections.last_heard(leg), why)
+                self._reception.lost(leg.kinds, self._connections.last_up(leg), why)
             case NoteRestored(leg=leg):
                 self._log.info("ConnectionRestored", leg=leg.name)
                 self._reception.event(ConnectionRestored(self._world.unix_ms(), leg.name))
@@ -314,7 +321,7 @@ class StreamWorker:
                 for kind in sorted(leg.kinds):
                     self._reception.event(MediaRefused(self._world.unix_ms(), kind, why))
             case Finish(reason=reason, detail=detail, is_released=is_released):
-                self._reception.ended()
+                self._reception.ended(self._ended_ms)
                 self._ending = self._end(reason, detail, is_released)
 
     def _connect(self, command: Connect, tasks: asyncio.TaskGroup) -> None:
@@ -380,6 +387,8 @@ class StreamWorker:
 
     def _connection_lost(self, driver: LegDriver[Connection], why: str) -> None:
         self._connections.forget(driver)
+        if driver.protocol.state is State.READY:
+            self._reception.was_up(driver.leg.kinds, driver.last_up)
         self._post(LegLost(driver.leg, driver.generation, why))
 
     def _hear(self, driver: LegDriver[Connection], event: ConnectionEvent) -> None:  # noqa: C901 - one case each
@@ -392,7 +401,7 @@ class StreamWorker:
                 return  # nothing that a replaced connection says may act (V1.md Appendix A)
             case HandshakeAccepted(server_urls=server_urls):
                 if driver.leg == SIGNALING:
-                    self._signaling_since_ms = self._reception.zoom_ms()
+                    self._signaling_since = asyncio.get_running_loop().time()
                 self._handshake_accepted(driver, event)
                 self._post(LegAccepted(driver.leg, driver.generation, server_urls))
             case HandshakeRefused(status=status, reason=reason):
@@ -410,10 +419,14 @@ class StreamWorker:
                 self._post(event)
             case StreamStateHeard(state=state, reason=reason, timestamp_ms=when):
                 self._log.info("StreamStateChanged", state=state.name, reason=_name(reason))
+                self._reception.time(when)
+                if state is StreamState.TERMINATED and when:
+                    self._ended_ms = when
                 when = when or self._world.unix_ms()
                 self._reception.event(StreamStateChanged(when, state.name, _name(reason)))
                 self._post(event)
             case SessionStateHeard(session_id, session_state, reason, when):
+                self._reception.time(when)
                 when = when or self._world.unix_ms()
                 self._reception.event(
                     SessionStateChanged(when, session_id, session_state.name, _name(reason))

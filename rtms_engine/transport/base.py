@@ -39,8 +39,12 @@ class Receiver(Protocol):
     def message_received(self, message: bytes) -> None:
         """One whole message, from a text or a binary frame alike (V1.md §3.1)."""
 
-    def connection_lost(self, why: str) -> None:
-        """The connection is gone, for whatever reason; called once, last, if `connection_made` was."""
+    def connection_lost(self, why: str, was_up: bool) -> None:
+        """The connection is gone, for whatever reason; called once, last, if `connection_made` was.
+
+        ``was_up``: the other side closed it just now, and TCP has delivered everything that was sent
+        before. False if it may have been dead for a while, or if we aborted it.
+        """
 
 
 class Connector(Protocol):

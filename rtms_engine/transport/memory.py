@@ -76,12 +76,12 @@ class Peer:
         self._is_heard = self._is_heard and not at_once
         if self.is_open:
             self._loop.call_soon(self._script.disconnected, self)
-            self._end(why)
+            self._end(why, was_up=not at_once)
 
-    def _end(self, why: str) -> None:
+    def _end(self, why: str, *, was_up: bool = True) -> None:
         if self.is_open:
             self.is_open = False
-            self._loop.call_soon(self._receiver.connection_lost, why)
+            self._loop.call_soon(self._receiver.connection_lost, why, was_up)
 
 
 class MemoryTransport:

@@ -73,6 +73,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._fragments: list[bytes] = []
         self._close_timer: asyncio.TimerHandle | None = None
+        self._is_aborted = False
 
     # --- asyncio's side ---
 
@@ -106,7 +107,9 @@ class _Connection(asyncio.Protocol):
             why = self._core.handshake_exc or exc or "closed before the WebSocket handshake was done"
             self.opened.set_exception(ConnectFailed(self._url, str(why)))
         elif self._is_made():
-            self._receiver.connection_lost(self._farewell(exc))
+            # A reset is believed only if it follows the last byte in order (RFC 5961 §3.2).
+            was_up = not self._is_aborted and (exc is None or isinstance(exc, ConnectionError))
+            self._receiver.connection_lost(self._farewell(exc), was_up)
 
     # --- our side: Transport ---
 
@@ -122,6 +125,7 @@ class _Connection(asyncio.Protocol):
             self._expect_close()
 
     def abort(self) -> None:
+        self._is_aborted = True
         if self._transport is not None:
             self._transport.abort()
 

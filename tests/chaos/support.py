@@ -5,7 +5,6 @@ a loop, a simulated Zoom and an engine of its own, so that a seed alone repeats 
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cache
 from random import Random
@@ -30,8 +29,8 @@ MEDIA = MediaParams(audio=AudioParams(send_rate_ms=SEND_RATE_MS))
 DURATIONS_MS = (20_000, 30_000, 30_000, 45_000, 60_000, 130_000)
 
 KEEP_ALIVE_MS = 10_000
-CLOCK_MS = SEND_RATE_MS + 150
-"""How well the engine can know Zoom's clock: a packet is stamped when it begins and sent when it ends."""
+CLOCK_MS = {MediaKind.AUDIO: SEND_RATE_MS + 20, MediaKind.TRANSCRIPT: 20}
+"""How exact a gap can be: sound comes in packets; what else happens, happens at a time of Zoom's clock."""
 SHORTEST_GAP_MS = 200
 """Shorter ones are not noted."""
 FINAL_WITHIN_S = 120.0
@@ -54,13 +53,11 @@ class Played(msgspec.Struct, frozen=True):
     meeting: LiveMeeting
     streams: tuple[StreamStatistics, ...]
     """What the engine says of it: once for each time that it joined."""
-    heard: list[list[tuple[int, int]]]
-    """User and timestamp of the sounds at the sink, for each time that the engine joined."""
+    heard: list[tuple[int, int]]
+    """User and timestamp of the sounds at the sink."""
     gaps: list[Span]
     ended_at_ms: float
     """In the meeting's own time."""
-    is_zooms_clock_known: bool
-    """When gaps were noted: a sound had come, or the clocks agree anyway."""
     leftovers: list[str]
 
 
@@ -81,15 +78,13 @@ def play(seed: int, plan: Plan | None = None) -> Played:
 
 async def _play(seed: int, plan: Plan, script: Script, random: Random) -> Played:
     loop = asyncio.get_running_loop()
-    heard: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
+    heard: list[tuple[int, int]] = []
     gaps: list[Span] = []
-    early: list[bool] = []
 
-    def note(stream: StreamInfo, item: Any) -> None:
+    def note(_: StreamInfo, item: Any) -> None:
         if isinstance(item, AudioFrame):
-            heard[stream.started_ms].append((0 if item.mixed else item.speaker.user_id, item.timestamp_ms))
+            heard.append((0 if item.mixed else item.speaker.user_id, item.timestamp_ms))
         elif isinstance(item, GapNoted):
-            early.append(not heard)
             gaps.append(Span(item.kind, item.start_ms, item.end_ms))
 
     async with (
@@ -114,16 +109,14 @@ async def _play(seed: int, plan: Plan, script: Script, random: Random) -> Played
         await meeting.webhooks.all_delivered()
         leftovers = await _left_by_streams(engine)
         streams = engine.recent_streams()
-    is_known = not plan.skew_ms or not any(early)
     return Played(
         seed,
         plan,
         meeting,
         streams,
-        [*heard.values()],
+        heard,
         gaps,
         ended_at_ms,
-        is_known,
         leftovers + _left_by_the_loop(loop),
     )
 
@@ -163,13 +156,12 @@ def _ending_problems(played: Played) -> Iterator[str]:
 
 
 def _sound_problems(played: Played) -> Iterator[str]:
-    sent = played.meeting.ledger.distinct(MediaKind.AUDIO)
-    heard = [one for of_one_start in played.heard for one in of_one_start]
+    sent, heard = played.meeting.ledger.distinct(MediaKind.AUDIO), played.heard
     if lost := sorted(set(sent) - set(heard)):
         yield f"{len(lost)} sounds lost: {lost[:3]} … {lost[-1]}"
     if invented := set(heard) - set(sent):
         yield f"{len(invented)} sounds that Zoom did not send: {sorted(invented)[:3]}"
-    if repeated := sum(len(one) - len(set(one)) for one in played.heard):
+    if repeated := len(heard) - len(set(heard)):
         yield f"{repeated} sounds came twice"
     for user in {user for user, _ in sent}:
         if [one for one in sent if one[0] == user] != list(
@@ -181,19 +173,15 @@ def _sound_problems(played: Played) -> Iterator[str]:
 def _gap_problems(played: Played) -> Iterator[str]:
     """What was withheld, and was known to be, is noted; and nothing is noted that was not withheld.
 
-    A gap may begin as much too early as the connection was silent before it was lost (an interval of
-    keep-alives, or as long as they were muted), since only what is heard proves that it was up. Both
-    ends may be wrong by a packet: that is how well Zoom's clock can be known, and before the first sound
-    the engine takes its own for Zoom's. A stream that the engine left and joined again is not judged: the
-    one who leaves cannot know what Zoom still sends to the next.
+    Where a connection fell silent without being closed, a gap of what was not flowing begins at the last
+    that was heard: as much too early as nothing came before (an interval of keep-alives, or as long as
+    they were muted).
     """
-    if not played.is_zooms_clock_known or len(played.streams) != 1:
-        return
     muted_ms = max((action.for_ms for action in played.plan.actions if isinstance(action, Mute)), default=0)
     epoch_ms = played.meeting.timeline.epoch_ms
     end_ms = epoch_ms + int(played.ended_at_ms)
     over_ms = max((_over_ms(stats, played.plan) for stats in played.streams), default=0)
-    for kind in MediaKind:
+    for kind, exact_ms in CLOCK_MS.items():
         withheld = [one for one in played.meeting.ledger.withheld if one.kind is kind]
         must = [one for one in withheld if one.why in _KNOWN]
         noted = [(gap.start_ms, min(gap.end_ms, end_ms)) for gap in played.gaps if gap.kind is kind]
@@ -201,12 +189,14 @@ def _gap_problems(played: Played) -> Iterator[str]:
             span
             for begun_ms, until_ms in _union((one.start_ms, one.end_ms) for one in must)
             for span in _without((begun_ms, min(until_ms, over_ms)), noted)
-            if span[1] - span[0] > SHORTEST_GAP_MS + CLOCK_MS
+            if span[1] - span[0] > SHORTEST_GAP_MS + exact_ms
         ]
-        early_ms = KEEP_ALIVE_MS + muted_ms
-        absences = [(one.start_ms, one.end_ms) for one in withheld] + [(end_ms, end_ms)]
-        allowed = _union((begun_ms - early_ms, until_ms) for begun_ms, until_ms in absences)
-        wrong = [span for gap in noted for span in _without(gap, allowed) if span[1] - span[0] > CLOCK_MS]
+        absences = [
+            (one.start_ms - (KEEP_ALIVE_MS + muted_ms if one.why is Why.UNTOLD else 0), one.end_ms)
+            for one in withheld
+        ]
+        allowed = _union([*absences, (end_ms, end_ms)])
+        wrong = [span for gap in noted for span in _without(gap, allowed) if span[1] - span[0] > exact_ms]
         for what, spans in (("not noted", missing), ("noted, but not withheld", wrong)):
             for begun_ms, until_ms in spans:
                 yield f"{kind.value} from {begun_ms - epoch_ms} to {until_ms - epoch_ms} ms: {what}"

@@ -21,6 +21,7 @@ class Hearing:
         self.transport = None
         self.messages = []
         self.lost = []
+        self.was_up = None
         self.calls = []
         self.on_message = lambda message: None
         self._changed = asyncio.Event()
@@ -34,8 +35,9 @@ class Hearing:
         self._note("message")
         self.on_message(message)
 
-    def connection_lost(self, why):
+    def connection_lost(self, why, was_up):
         self.lost.append(why)
+        self.was_up = was_up
         self._note("lost")
 
     def _note(self, call):
