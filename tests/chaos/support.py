@@ -7,6 +7,7 @@ a loop, a simulated Zoom and an engine of its own, so that a seed alone repeats 
 import asyncio
 from collections.abc import Iterable, Iterator
 from functools import cache
+from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from rtms_engine.simulator.chaos import Mute
 from rtms_engine.simulator.ledger import Why
 from rtms_engine.sinks.base import StreamInfo
 from rtms_engine.stream.worker import StreamStatistics
-from tests.e2e.support import APP, EPOCH_S, config
+from tests.e2e.support import APP, EPOCH_S, config, recording
 from tests.support.clock import VirtualClockLoop
 
 KINDS = frozenset({MediaKind.AUDIO, MediaKind.TRANSCRIPT})
@@ -67,16 +68,19 @@ def script(duration_ms: int, speakers: int) -> Script:
     return synthetic_script(speakers, duration_ms, 2_000)
 
 
-def play(seed: int, plan: Plan | None = None) -> Played:
-    """Play the meeting of a seed to its end, on a loop of its own."""
+def play(seed: int, plan: Plan | None = None, folder: Path | None = None) -> Played:
+    """Play the meeting of a seed to its end, on a loop of its own.
+
+    With a ``folder`` it is also recorded there, and the gaps are those of the manifest.
+    """
     random = Random(seed)
     duration_ms, speakers = random.choice(DURATIONS_MS), random.randint(1, 3)
     plan = plan or chaos_plan(seed, duration_ms, KINDS)
     with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
-        return runner.run(_play(seed, plan, script(duration_ms, speakers), random))
+        return runner.run(_play(seed, plan, script(duration_ms, speakers), random, folder))
 
 
-async def _play(seed: int, plan: Plan, script: Script, random: Random) -> Played:
+async def _play(seed: int, plan: Plan, script: Script, random: Random, folder: Path | None) -> Played:
     loop = asyncio.get_running_loop()
     heard: list[tuple[int, int]] = []
     gaps: list[Span] = []
@@ -90,7 +94,12 @@ async def _play(seed: int, plan: Plan, script: Script, random: Random) -> Played
     async with (
         FakeZoom([APP], tls=False, epoch_s=EPOCH_S) as zoom,
         Engine(
-            config(zoom, media=MEDIA, mode="unified" if random.random() < 0.2 else "split"),
+            config(
+                zoom,
+                *([recording(folder)] if folder else []),
+                media=MEDIA,
+                mode="unified" if random.random() < 0.2 else "split",
+            ),
             callback=note,
             unix_s=lambda: EPOCH_S + loop.time(),
             random=random.random,
@@ -109,6 +118,8 @@ async def _play(seed: int, plan: Plan, script: Script, random: Random) -> Played
         await meeting.webhooks.all_delivered()
         leftovers = await _left_by_streams(engine)
         streams = engine.recent_streams()
+    if folder:
+        gaps = list(_gaps_recorded(folder, gaps))
     return Played(
         seed,
         plan,
@@ -119,6 +130,18 @@ async def _play(seed: int, plan: Plan, script: Script, random: Random) -> Played
         ended_at_ms,
         leftovers + _left_by_the_loop(loop),
     )
+
+
+def _gaps_recorded(folder: Path, noted: list[Span]) -> Iterator[Span]:
+    """What the manifest says; of a recording that was to be deleted, what was noted before."""
+    for path in folder.glob("*/*/*/manifest.json"):
+        manifest = msgspec.json.decode(path.read_bytes())
+        if manifest["state"] == "deleted":
+            yield from noted
+        else:
+            assert manifest["state"] == "done", manifest["failure"]
+            for gap in manifest.get("gaps", ()):
+                yield Span(MediaKind(gap["kind"]), gap["start_ms"], gap["end_ms"])
 
 
 async def _left_by_streams(engine: Engine) -> list[str]:

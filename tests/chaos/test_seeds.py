@@ -9,6 +9,7 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import structlog
@@ -17,6 +18,8 @@ from tests.chaos.support import play, problems, replay_line
 
 CHUNK = 50
 SEEDS = int(os.environ.get("RTMS_CHAOS_SEEDS", "1000"))
+RECORDED = 60
+"""So many of them are recorded as well."""
 ONE = os.environ.get("RTMS_CHAOS_SEED")
 CHUNKS = (
     [range(int(ONE), int(ONE) + 1)]
@@ -52,6 +55,17 @@ def test_no_stream_is_lost(seeds: range) -> None:
             failures.append("\n  ".join([replay_line(played), *found]))
     assert not failures, "\n".join(["", *failures])
     assert open_files() == files_before
+
+
+@pytest.mark.parametrize("seed", range(RECORDED))
+def test_the_manifest_tells_what_was_withheld(seed: int) -> None:
+    """The same judgement of what a person finds in the recording's folder."""
+    memory = Path("/dev/shm")
+    with TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        played = play(seed, folder=Path(folder))
+        found = problems(played)
+        assert not found, "\n  ".join([replay_line(played), *found])
+        assert all(sink.state == "closed" for stats in played.streams for sink in stats.sinks)
 
 
 def test_a_seed_repeats_itself() -> None:

@@ -114,3 +114,59 @@ def test_what_never_came_back_is_a_gap_to_the_end() -> None:
         (MediaKind.VIDEO, 1_000, 9_000),
         (MediaKind.CHAT, 1_000, 9_000),
     }
+
+
+def test_a_gap_begins_where_the_last_medium_ends() -> None:
+    """Not at the last sign of life, if sound was flowing; there, if it was not."""
+    for newest_ms, since_ms in ((900, 1_000), (-5_000, 1_300)):
+        continuity, gaps = made()
+        continuity.admit(sound(newest_ms))
+        continuity.lost([MediaKind.AUDIO], 1.3, "reset")
+        continuity.ended(9.0)
+        assert [(gap.start_ms - T0, gap.end_ms - T0) for gap in gaps] == [(since_ms, 9_000)]
+
+
+def test_a_gap_ends_with_the_first_sound_that_zoom_kept() -> None:
+    """Rather than where its buffer should begin."""
+    continuity, gaps = made()
+    continuity.admit(sound(0))
+    continuity.lost([MediaKind.AUDIO], 0.1, "silence")
+    continuity.restored([MediaKind.AUDIO], 64.0)
+    continuity.admit(sound(3_500, came_at=64.0))
+    assert [(gap.start_ms - T0, gap.end_ms - T0) for gap in gaps] == [(100, 3_500)]
+
+
+def test_a_connection_that_could_still_be_closed_was_up() -> None:
+    """Zoom said over another one that it was lost; what is said of it after its comeback counts no more."""
+    continuity, gaps = made()
+    continuity.lost([MediaKind.CHAT, MediaKind.VIDEO], 1.0, "Zoom interrupted it")
+    continuity.was_up([MediaKind.CHAT], 6.0)
+    continuity.was_up([MediaKind.CHAT], 0.5)
+    continuity.restored([MediaKind.CHAT, MediaKind.VIDEO], 9.0)
+    continuity.was_up([MediaKind.VIDEO], 6.0)
+    assert {(gap.kind, gap.start_ms - T0) for gap in gaps} == {
+        (MediaKind.CHAT, 6_000),
+        (MediaKind.VIDEO, 1_000),
+    }
+
+
+def test_zooms_clock_is_learnt_from_what_it_says_of_the_time() -> None:
+    """Before any sound, and better than by sound, which is stamped when it begins."""
+    continuity, gaps = made()
+    continuity.hear_time(T0 + 241_000, 1.0)
+    continuity.admit(sound(241_900, came_at=2.0))
+    assert continuity.zoom_ms(2.0) == T0 + 242_000
+    continuity.lost([MediaKind.CHAT], 3.0, "gone")
+    continuity.ended(9.0, T0 + 245_000)
+    assert [(gap.start_ms - T0, gap.end_ms - T0) for gap in gaps] == [(243_000, 245_000)]
+
+
+def test_a_time_that_cannot_be_is_not_believed() -> None:
+    """Neither of a state nor, once a clock is known, of a medium; media by themselves have their own."""
+    continuity, _ = made()
+    continuity.hear_time(1_000, 1.0)
+    assert continuity.zoom_ms(1.0) == T0 + 1_000
+    continuity.admit(sound(86_400_000, came_at=2.0))
+    assert continuity.zoom_ms(2.0) == T0 + 86_400_000
+    continuity.admit(sound(2 * 86_400_000, came_at=3.0))
+    assert continuity.zoom_ms(3.0) == T0 + 86_401_000

@@ -125,6 +125,7 @@ class ConnectorContract:
         await receiver.until(lambda: receiver.lost)
         assert receiver.messages == [b"1"]
         assert receiver.lost == ["closed by the server with 1000 (OK)"]
+        assert receiver.was_up is True
 
     async def test_aborted(self, other):
         """At once; no message before `connection_lost`."""
@@ -134,6 +135,7 @@ class ConnectorContract:
         await receiver.until(lambda: receiver.lost)
         await asyncio.sleep(10)
         assert receiver.calls == ["made", "lost"]
+        assert receiver.was_up is False
         await other.gone()
 
     async def test_aborted_from_within(self, other):

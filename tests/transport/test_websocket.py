@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
+import struct
 
 import pytest
 import trustme
@@ -193,6 +195,18 @@ async def test_lost_without_a_close_frame():
     assert receiver.lost[0].startswith("lost without a close frame")
 
 
+async def test_reset_by_the_server():
+    """It follows the last byte in order (RFC 5961 §3.2), so the connection was up until then."""
+
+    async def handler(connection):
+        linger = struct.pack("ii", 1, 0)
+        connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        connection.transport.abort()
+
+    receiver = await connects(handler)
+    assert receiver.was_up is True
+
+
 async def test_a_server_that_does_not_answer_our_close():
     """After 5 s it is aborted."""
 
@@ -207,6 +221,7 @@ async def test_a_server_that_does_not_answer_our_close():
         before = asyncio.get_running_loop().time()
         await receiver.until(lambda: receiver.lost)
         assert asyncio.get_running_loop().time() - before == pytest.approx(5)
+        assert receiver.was_up is False
 
 
 async def test_messages_right_behind_the_handshake():
