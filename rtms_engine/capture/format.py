@@ -72,11 +72,13 @@ class Kind(enum.IntEnum):
     CLOSING = 9
     """We close it: ``close`` or ``abort``."""
     LOST = 10
-    """Why the connection is gone."""
+    """Why the connection is gone; it was up until now (`Receiver.connection_lost`)."""
     OMITTED = 11
     """A sentence on what is not here, because the disk was too slow or too full."""
     END = 12
     """The `rtms_engine.sinks.base.Ending`, in JSON."""
+    BROKEN = 13
+    """Why the connection is gone; it may have been dead for a while."""
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):

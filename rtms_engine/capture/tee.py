@@ -74,10 +74,10 @@ class _Line:
         self._note(self._time(), Kind.RECEIVED, self._leg, self._number, message)
         self._hear(message)
 
-    def connection_lost(self, why: str) -> None:
+    def connection_lost(self, why: str, was_up: bool) -> None:
         """See `Receiver`."""
-        self.note(Kind.LOST, why.encode("utf-8", "replace"))
-        self._receiver.connection_lost(why)
+        self.note(Kind.LOST if was_up else Kind.BROKEN, why.encode("utf-8", "replace"))
+        self._receiver.connection_lost(why, was_up)
 
     # --- Transport ---
 

@@ -58,6 +58,15 @@ async def test_a_conversation(tape):
     ]
 
 
+async def test_what_may_have_been_dead_for_a_while_is_told_apart(tape):
+    other, receiver = Other(), Hearing()
+    await CapturingConnector(other.connector, tape).connect(other.endpoint, receiver)
+    receiver.transport.abort()
+    await receiver.until(lambda: receiver.lost)
+    assert receiver.was_up is False
+    assert noted(tape)[-1] == (Kind.BROKEN, "audio", 1, b"lost without a close frame")
+
+
 async def test_what_does_not_come_about(tape):
     other = Other()
     connector = CapturingConnector(other.connector, tape)
