@@ -26,9 +26,9 @@ from .sinks.services import Services
 from .stream.sink_runner import QueueLimits, SinkRunner
 from .stream.threaded_sink import ThreadedSink
 from .stream.worker import Environment, StreamSettings, StreamWorker
+from .transport.connectors import connector
 from .transport.endpoint import EndpointPolicy
 from .transport.tls import client_context
-from .transport.websocket import WebSocketConnector
 from .wire.signature import handshake_signature
 
 LATE_MS = 60_000
@@ -48,7 +48,7 @@ class StreamFactory:
         self._apps = {app.name: app for app in config.apps}
         self._sinks = [registry.build(sink) for sink in config.sinks]
         self._environment = Environment(
-            WebSocketConnector(client_context(config.rtms.ca_file)),
+            connector(config.rtms.transport, client_context(config.rtms.ca_file)),
             EndpointPolicy(config.rtms.allowed_hosts, config.rtms.allow_insecure_loopback),
             unix_ms,
             random,

@@ -93,9 +93,14 @@ FOREIGN: dict[str, set[str]] = {
         *STDLIB_VALUES,
         "asyncio",
         "contextlib",
+        "http",
+        "importlib",  # whether picows is there
         "ipaddress",
+        "logging",  # the one that picows is given, to keep it silent
         "msgspec",
         "pathlib",
+        "picows",
+        "socket",
         "ssl",
         "urllib",
         "websockets",

@@ -112,6 +112,8 @@ class RtmsConfig(_Section, frozen=True):
     capture_directory: str = "captures"
     """Where to; one file per stream. Revoked streams are deleted there too."""
     capture_compression: Literal["none", "zstd"] = "none"
+    transport: Literal["auto", "websockets", "picows"] = "auto"
+    """The library that speaks WebSocket and TLS: ``picows`` (where it is installed) is the faster one."""
 
 
 class StateConfig(_Section, frozen=True):
