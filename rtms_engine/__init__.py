@@ -44,6 +44,7 @@ from .config import (
 )
 from .engine import Engine
 from .errors import (
+    CaptureError,
     ConfigError,
     ConnectFailed,
     EndpointRefused,
@@ -75,6 +76,7 @@ from .model.media import (
     VideoParams,
 )
 from .model.reasons import StopReason
+from .replay import Replayed, replay
 from .sinks.base import Ending, Item, Sink, SinkSpec, StreamInfo
 from .sinks.registry import SinkConfig
 
@@ -84,6 +86,7 @@ __all__ = [
     "AppConfig",
     "AudioFrame",
     "AudioParams",
+    "CaptureError",
     "ChatMessage",
     "ChatParams",
     "Config",
@@ -100,6 +103,7 @@ __all__ = [
     "MediaKind",
     "MediaParams",
     "RemoteProtocolError",
+    "Replayed",
     "RtmsConfig",
     "RtmsError",
     "Secret",
@@ -124,4 +128,5 @@ __all__ = [
     "ZoomApiError",
     "ZoomConfig",
     "load_config",
+    "replay",
 ]

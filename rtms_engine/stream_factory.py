@@ -97,7 +97,7 @@ class StreamFactory:
         """
         info = self._info(start, own_sinks, resumed)
         app = self._apps[start.app]
-        runners = _runners([*self._sinks, *own_sinks], services)
+        runners = make_runners([*self._sinks, *own_sinks], services)
         environment = self._environment
         is_late = not resumed and environment.unix_ms() - start.event_ts_ms > LATE_MS
         if self._may_capture(app):
@@ -124,7 +124,7 @@ class StreamFactory:
         info = self._info(start, own_sinks, resumed)
         fed_here = [*(sink for sink in self._sinks if sink.spec.service), *own_sinks]
         live = any(sink.live for sink in fed_here)
-        runners = _runners(fed_here, services)
+        runners = make_runners(fed_here, services)
         return RemoteStream(info, start, runners, places, self._environment.unix_ms, live=live)
 
     def _info(self, start: StreamStarted, own_sinks: Sequence[ReadySink], resumed: bool) -> StreamInfo:
@@ -171,7 +171,8 @@ def _union(sinks: Iterable[ReadySink]) -> frozenset[MediaKind]:
     return frozenset(kind for sink in sinks for kind in sink.kinds)
 
 
-def _runners(sinks: Iterable[ReadySink], services: Services | None) -> list[SinkRunner]:
+def make_runners(sinks: Iterable[ReadySink], services: Services | None) -> list[SinkRunner]:
+    """One for each sink of a new stream, but for those that cannot be made, or have a service elsewhere."""
     fed = (sink for sink in sinks if services or not sink.spec.service)
     return [runner for sink in fed if (runner := _runner(sink, services))]
 

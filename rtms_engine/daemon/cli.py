@@ -4,21 +4,22 @@ from typing import Any
 
 import click
 
-from ..errors import ConfigError
+from ..errors import CaptureError, ConfigError
 from .commands.check import check
 from .commands.demo import demo
 from .commands.explain import explain
+from .commands.replay import replay
 from .commands.run import run
 from .commands.simulate import simulate
 from .commands.stream import stream
 
-_COMMANDS: tuple[click.Command, ...] = (demo, run, simulate, stream, check, explain)
+_COMMANDS: tuple[click.Command, ...] = (demo, run, simulate, stream, replay, check, explain)
 
 _BAD_CONFIG = 2
 
 
 class _Commands(click.Group):
-    """Turns a `ConfigError` of any command into its sentences, without a traceback."""
+    """Turns a `ConfigError` or `CaptureError` of any command into its sentences, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -26,6 +27,9 @@ class _Commands(click.Group):
         except ConfigError as error:
             for problem in error.problems:
                 click.echo(problem, err=True)
+            return ctx.exit(_BAD_CONFIG)
+        except CaptureError as error:
+            click.echo(str(error), err=True)
             return ctx.exit(_BAD_CONFIG)
 
 

@@ -30,6 +30,9 @@ _REFRESH_S = 0.2
 _END_WITHIN_S = 30.0
 """How long the recording may take to finish after the meeting."""
 
+CAPTURES = "captures"
+"""Where the capture goes, below the recordings."""
+
 _FILES: dict[str, str] = {
     "audio": "one speaker, silence where nobody spoke",
     "audio_mix": "everybody together",
@@ -65,9 +68,10 @@ class Outcome(msgspec.Struct, frozen=True):
     show_default=True,
     help="Where the recording goes.",
 )
+@click.option("--capture", is_flag=True, help="Also keep what the wire said, in captures/ beside it.")
 @click.option("--chaos", is_flag=True, help="Let a handful of things go wrong in the meeting.")
 @click.option("--seed", type=int, default=1, show_default=True, help="With --chaos: which, and when.")
-def demo(out: Path, chaos: bool, seed: int) -> None:
+def demo(out: Path, capture: bool, chaos: bool, seed: int) -> None:
     """Record a simulated meeting; no account, no configuration, no network needed.
 
     A simulated Zoom on this machine announces a meeting by a signed webhook. The engine joins it over
@@ -77,11 +81,16 @@ def demo(out: Path, chaos: bool, seed: int) -> None:
     With --chaos, connections are cut, a server fails and nonsense is sent meanwhile. All the sound that
     Zoom sends must be in the recording nevertheless; pictures and text that Zoom withholds from a lost
     connection cannot be.
+
+    With --capture, "rtms-engine inspect" shows what Zoom and the engine said to each other, and
+    "rtms-engine replay" records the meeting again without them.
     """
     logging.configure("error" if chaos else "warning")  # with --chaos, the story is told here
     console = Console()
-    outcome = process.run(_play(out, console, _mischief(seed) if chaos else Plan()))
+    outcome = process.run(_play(out, console, _mischief(seed) if chaos else Plan(), capture=capture))
     _show(outcome, console, "All the sound" if chaos else "Everything")
+    if capture:
+        console.print(f"The capture is in {out / CAPTURES}", soft_wrap=True, highlight=False)
     if outcome.problems:
         for problem in outcome.problems:
             console.print(Text(f"Lost: {problem}", style="red"))
@@ -154,14 +163,14 @@ def _deed(action: Action) -> str:
             return str(action)
 
 
-async def _play(out: Path, console: Console, chaos: Plan) -> Outcome:
+async def _play(out: Path, console: Console, chaos: Plan, *, capture: bool) -> Outcome:
     app = App(secrets.token_hex(8), secrets.token_hex(16), secrets.token_hex(16))
     script = demo_script()
     story = _Story(console, chaos)
     callback = story.hear if chaos.actions else None
     async with (
         FakeZoom([app]) as zoom,
-        Engine(_config(app, zoom.ca_file, out), callback=callback) as engine,
+        Engine(_config(app, zoom.ca_file, out, capture=capture), callback=callback) as engine,
     ):
         console.print(f"A simulated Zoom serves at {zoom.base_url}", highlight=False)
         console.print(f"The engine takes webhooks at {engine.webhook_url}", highlight=False)
@@ -181,11 +190,16 @@ async def _play(out: Path, console: Console, chaos: Plan) -> Outcome:
         return _outcome(out, meeting, stats, frozenset({MediaKind.AUDIO}) if chaos.actions else ALL_KINDS)
 
 
-def _config(app: App, ca_file: Path, out: Path) -> Config:
+def _config(app: App, ca_file: Path, out: Path, *, capture: bool) -> Config:
     return Config(
         apps=[AppConfig.of(app.client_id, app.client_secret, app.secret_token, name="demo")],
         server=ServerConfig(host="127.0.0.1", port=0),
-        rtms=RtmsConfig(allowed_hosts=("127.0.0.1",), ca_file=ca_file),
+        rtms=RtmsConfig(
+            allowed_hosts=("127.0.0.1",),
+            ca_file=ca_file,
+            capture=capture,
+            capture_directory=str(out / CAPTURES),
+        ),
         sinks=[SinkConfig("recording", options={"directory": str(out)})],
         state=StateConfig(directory=""),
     )

@@ -1,0 +1,131 @@
+"""The loop of a replay: its time is the capture's.
+
+When nothing is ready, time goes on to the next timer: at once, or at a chosen pace. What would run in a
+thread runs here and now, and time stands still while a sink is at work, so nothing depends on how fast
+this machine is, and no sink can fall behind.
+"""
+
+import asyncio
+import contextlib
+import math
+import selectors
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+PATIENCE_S = 5.0
+"""So long does time stand still for a sink that waits for something outside; then it goes on, at its real
+pace, so that the sink's own timeouts come."""
+
+_T = TypeVar("_T")
+
+
+class _Selector(selectors.BaseSelector):
+    """Turns waiting for a timer into passing of time."""
+
+    def __init__(self, start_s: float, speed: float) -> None:
+        self.now = start_s
+        self.holders = 0
+        self.settled: list[asyncio.Future[None]] = []
+        """Who waits until nothing more happens at this time."""
+        self._speed = speed
+        self._waited_s = 0.0
+        self._real = selectors.DefaultSelector()
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = self._real.select(0)
+        if ready or (timeout is not None and timeout <= 0):
+            return ready
+        if self.holders or (timeout is None and not self.settled):
+            return self._wait(timeout)
+        self._waited_s = 0.0
+        if self.settled:
+            return self._tell_settled()
+        if math.isfinite(self._speed):
+            began = time.monotonic()
+            if ready := self._real.select((timeout or 0) / self._speed):
+                self.now += min(timeout or 0, (time.monotonic() - began) * self._speed)
+                return ready
+        self.now += timeout or 0
+        return []
+
+    def _tell_settled(self) -> list[tuple[selectors.SelectorKey, int]]:
+        settled, self.settled = self.settled, []
+        for future in settled:
+            if not future.done():
+                future.set_result(None)
+        return []
+
+    def _wait(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Really wait; for a sink at work, time stands still at first."""
+        began = time.monotonic()
+        ready = self._real.select(timeout if timeout is None else min(timeout, 0.1))
+        waited_s = time.monotonic() - began
+        self._waited_s = 0.0 if ready else self._waited_s + waited_s
+        if self._waited_s > PATIENCE_S:
+            self.now += waited_s
+        return ready
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._real.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._real.unregister(fileobj)
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._real.modify(fileobj, events, data)
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return self._real.get_map()
+
+    def close(self) -> None:
+        self._real.close()
+
+
+class ReplayLoop(asyncio.SelectorEventLoop):
+    """An event loop that lives in the time of a capture."""
+
+    def __init__(self, start_s: float = 0.0, speed: float = math.inf) -> None:
+        """
+        Args:
+            start_s: its first time, seconds.
+            speed: how many of its seconds go by in a real one; infinite: as fast as the work is done.
+        """
+        self._selector_of_time = _Selector(start_s, speed)
+        super().__init__(self._selector_of_time)
+
+    def time(self) -> float:
+        """The capture's time, seconds."""
+        return self._selector_of_time.now
+
+    def advance(self, to_s: float) -> None:
+        """It is that late now; timers that were due before come after this."""
+        self._selector_of_time.now = max(self._selector_of_time.now, to_s)
+
+    async def until(self, time_s: float) -> None:
+        """Wait for a time, and then until all that happened up to it has had its effect."""
+        if time_s > self.time():
+            await asyncio.sleep(time_s - self.time())
+        settled = self.create_future()
+        self._selector_of_time.settled.append(settled)
+        await settled
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Time stands still meanwhile."""
+        self._selector_of_time.holders += 1
+        try:
+            yield
+        finally:
+            self._selector_of_time.holders -= 1
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., _T], *args: Any
+    ) -> asyncio.Future[_T]:
+        """Run ``func`` here and now; the future is done when this returns."""
+        future: asyncio.Future[_T] = self.create_future()
+        try:
+            future.set_result(func(*args))
+        except Exception as error:  # noqa: BLE001 - it is the caller's, who awaits the future
+            future.set_exception(error)
+        return future
