@@ -14,7 +14,13 @@ from rtms_engine.config.loading import SECTIONS, SINK_KEYS
 from rtms_engine.sinks import registry
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
-NO_TRUE_DEFAULT = {"rtms.ca_file", "sinks.webhook.secrets", "sinks.webhook.secrets_file"}
+NO_TRUE_DEFAULT = {
+    "rtms.ca_file",
+    "sinks.webhook.secrets",
+    "sinks.webhook.secrets_file",
+    "sinks.http.token",
+    "sinks.http.token_file",
+}
 """Keys whose default, nothing at all, TOML cannot spell."""
 
 

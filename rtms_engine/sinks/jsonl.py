@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 
 from ..errors import SinkError
-from ..model.frames import KIND_OF_FRAME
 from ..model.ids import path_safe
 from ..model.reasons import Outcome
 from .base import Ending, Item, SinkSpec, StreamInfo
+from .lines import ending_line, item_line, stream_line
 
 
 class JsonlConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,8 +39,7 @@ class JsonlSink:
     async def open(self, stream: StreamInfo) -> None:
         """Begin the file. Raises SinkError if that is not possible."""
         self._path = self._config.path / f"{path_safe(stream.stream_id)}.jsonl"
-        header = {"type": "stream", **msgspec.structs.asdict(stream), "product": stream.product.name}
-        await asyncio.to_thread(self._begin, header)
+        await asyncio.to_thread(self._begin, stream_line(stream))
 
     async def write(self, batch: Sequence[Item]) -> None:
         """Append a line for each item. Raises SinkError if that is not possible."""
@@ -51,16 +50,10 @@ class JsonlSink:
         if ending.stop_reason.outcome is Outcome.ERASE:
             await asyncio.to_thread(self._erase)
         else:
-            await asyncio.to_thread(self._append, [_ending(ending)])
+            await asyncio.to_thread(self._append, [ending_line(ending)])
 
     def _record(self, item: Item) -> Any:
-        kind = KIND_OF_FRAME.get(type(item))
-        if kind is None:
-            return item
-        record = {"type": kind.value, **msgspec.structs.asdict(item)}
-        if not self._config.media and "payload" in record:
-            record["payload_bytes"] = len(record.pop("payload"))
-        return record
+        return item_line(item, media=self._config.media)
 
     def _begin(self, header: dict[str, Any]) -> None:
         with self._translated():
@@ -82,16 +75,6 @@ class JsonlSink:
             yield
         except OSError as error:
             raise SinkError(f"cannot write {self._path}: {error.strerror}") from error
-
-
-def _ending(ending: Ending) -> dict[str, Any]:
-    return {
-        "type": "ending",
-        "timestamp_ms": ending.timestamp_ms,
-        "stop_reason": ending.stop_reason.name,
-        "outcome": ending.stop_reason.outcome.name.lower(),
-        "detail": ending.detail,
-    }
 
 
 _encoder = msgspec.json.Encoder()

@@ -28,6 +28,7 @@ BUILT_IN: dict[str, str] = {
     "recording": "rtms_engine.recording.sink:SPEC",
     "jsonl": "rtms_engine.sinks.jsonl:SPEC",
     "webhook": "rtms_engine.sinks.webhook:SPEC",
+    "http": "rtms_engine.sinks.http:SPEC",
     "console": "rtms_engine.sinks.console:SPEC",
     "null": "rtms_engine.sinks.null:SPEC",
     "callback": "rtms_engine.sinks.callback:SPEC",
