@@ -27,6 +27,7 @@ GROUP = "rtms_engine.sinks"
 BUILT_IN: dict[str, str] = {
     "recording": "rtms_engine.recording.sink:SPEC",
     "jsonl": "rtms_engine.sinks.jsonl:SPEC",
+    "raw": "rtms_engine.sinks.raw:SPEC",
     "webhook": "rtms_engine.sinks.webhook:SPEC",
     "http": "rtms_engine.sinks.http:SPEC",
     "console": "rtms_engine.sinks.console:SPEC",

@@ -75,7 +75,7 @@ def test_entry_points(monkeypatch):
     ("sink_type", "problem"),
     [
         ("jsonll", "the sink type 'jsonll' is not known; did you mean 'jsonl'?"),
-        ("zzz", "the sink type 'zzz' is not known; known are callback, console, jsonl, null, recording"),
+        ("zzz", "the sink type 'zzz' is not known; known are " + ", ".join(sorted(registry.BUILT_IN))),
         ("nowhere:Sink", "the sink type 'nowhere:Sink' cannot be imported: No module named 'nowhere'"),
         (
             "rtms_engine.sinks.null:Nil",
