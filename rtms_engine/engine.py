@@ -39,8 +39,10 @@ from .model.signals import (
 )
 from .processes.pool import ProcessPool, ProcessStatistics, cores
 from .processes.remote import RemoteStream
+from .sinks import registry
 from .sinks.base import SinkSpec, StreamInfo
 from .sinks.callback import Callback, CallbackSink
+from .sinks.delivery import PATIENT
 from .sinks.feed import Feed, FeedSink
 from .sinks.registry import ReadySink
 from .sinks.services import Services
@@ -109,7 +111,7 @@ class Engine:
         self._services = Services(self._factory.sinks, unix_s)
         self._own_sinks: list[ReadySink] = []
         if callback is not None:
-            spec = SinkSpec("callback", lambda _: CallbackSink(callback), live=True)
+            spec = SinkSpec("callback", lambda _: CallbackSink(callback), live=True, delivery=PATIENT)
             self._own_sinks.append(_own(spec))
         self._stories = StoryBook()
         self._hearing = hearing(self._stories.note, self._unix_ms)
@@ -207,7 +209,13 @@ class Engine:
                 sinks want. None at all: events only.
         """
         feeds: asyncio.Queue[Feed] = asyncio.Queue()
-        spec = SinkSpec("feed", lambda _: FeedSink(feeds.put_nowait), kinds=frozenset(kinds), live=True)
+        spec = SinkSpec(
+            "feed",
+            lambda _: FeedSink(feeds.put_nowait),
+            kinds=frozenset(kinds),
+            live=True,
+            delivery=PATIENT,
+        )
         mine = _own(spec)
         self._own_sinks.append(mine)
         try:
@@ -372,7 +380,7 @@ def _pool(config: Config, note: Note) -> ProcessPool | None:
 
 
 def _own(spec: SinkSpec) -> ReadySink:
-    return ReadySink(spec.name, spec, spec.kinds, spec.config_type())
+    return registry.ready(spec, spec.name, spec.kinds, spec.config_type())
 
 
 def _as_start(interrupted: StreamInterrupted) -> StreamStarted:

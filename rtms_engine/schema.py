@@ -81,8 +81,10 @@ def _described(kind: Any) -> str:
     return (kind.extra_json_schema or {}).get("description") or _allowed(kind.type)
 
 
-def _whole_number(kind: Any) -> str:
-    return "a whole number" if kind.ge is None else f"a whole number from {kind.ge} to {kind.le}"
+def _number(kind: Any) -> str:
+    what = "a whole number" if isinstance(kind, inspect.IntType) else "a number"
+    bounds = {"from": kind.ge, "above": kind.gt, "to": kind.le, "below": kind.lt}
+    return " ".join([what, *(f"{word} {bound}" for word, bound in bounds.items() if bound is not None)])
 
 
 def _one_of(values: Iterable[Any]) -> str:
@@ -96,11 +98,12 @@ def _either(kinds: Iterable[inspect.Type]) -> str:
 _DESCRIBED: dict[type, Callable[[Any], str]] = {
     inspect.Metadata: _described,
     inspect.BoolType: lambda _: "true or false",
-    inspect.IntType: _whole_number,
-    inspect.FloatType: lambda _: "a number",
+    inspect.IntType: _number,
+    inspect.FloatType: _number,
     inspect.StrType: lambda _: "a text",
     inspect.CustomType: lambda kind: _SPELLED_AS_TEXT[kind.cls],
     inspect.DictType: lambda _: "a table",
+    inspect.StructType: lambda _: "a table",
     inspect.LiteralType: lambda kind: _one_of(kind.values),
     inspect.EnumType: lambda kind: _one_of(member.value for member in kind.cls),
     inspect.UnionType: lambda kind: _either(kind.types),

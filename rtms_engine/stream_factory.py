@@ -4,26 +4,29 @@ A reloaded configuration makes a new factory; streams that run keep what they we
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import cast
 
 import msgspec
-import structlog
 
 from .capture.format import Head, check_compression
 from .capture.tape import Tape, TapeWriter, disk_is_full
 from .capture.tee import CaptureSink, CapturingConnector, Witness
-from .config import AppConfig, Config
+from .config import AppConfig, Config, StateConfig
+from .errors import SinkError
 from .model.media import MediaKind
 from .model.signals import StreamStarted
 from .processes.remote import Places, RemoteStream
 from .protocol.identity import StreamIdentity
 from .sinks import registry
 from .sinks.base import BlockingSink, Sink, StreamInfo
+from .sinks.delivery import PATIENT
 from .sinks.registry import ReadySink
 from .sinks.services import Services
-from .stream.sink_runner import QueueLimits, SinkRunner
+from .sinks.spill import DiskSpill
+from .stream.sink_runner import SinkRunner
 from .stream.threaded_sink import ThreadedSink
 from .stream.worker import Environment, StreamSettings, StreamWorker
 from .transport.connectors import connector
@@ -33,11 +36,6 @@ from .wire.signature import handshake_signature
 
 LATE_MS = 60_000
 """A start that is older is tried once: Zoom waits about so long for the connection (V1.md §7)."""
-
-_log = structlog.get_logger()
-
-_LIVE = QueueLimits(linger_s=0.0)
-_GATHERED = QueueLimits()
 
 
 class StreamFactory:
@@ -53,6 +51,7 @@ class StreamFactory:
             unix_ms,
             random,
         )
+        self._spill_directory = _spill_directory(config.state)
         self._settings = StreamSettings(
             config.media, config.rtms.mode == "unified", config.follow, config.rtms.buffer_data
         )
@@ -97,7 +96,7 @@ class StreamFactory:
         """
         info = self._info(start, own_sinks, resumed)
         app = self._apps[start.app]
-        runners = make_runners([*self._sinks, *own_sinks], services)
+        runners = make_runners([*self._sinks, *own_sinks], services, self._spill_directory)
         environment = self._environment
         is_late = not resumed and environment.unix_ms() - start.event_ts_ms > LATE_MS
         if self._may_capture(app):
@@ -124,7 +123,7 @@ class StreamFactory:
         info = self._info(start, own_sinks, resumed)
         fed_here = [*(sink for sink in self._sinks if sink.spec.service), *own_sinks]
         live = any(sink.live for sink in fed_here)
-        runners = make_runners(fed_here, services)
+        runners = make_runners(fed_here, services, self._spill_directory)
         return RemoteStream(info, start, runners, places, self._environment.unix_ms, live=live)
 
     def _info(self, start: StreamStarted, own_sinks: Sequence[ReadySink], resumed: bool) -> StreamInfo:
@@ -163,7 +162,8 @@ class StreamFactory:
             connector=CapturingConnector(self._environment.connector, tape),
             witness=witness,
         )
-        return environment, SinkRunner("capture", CaptureSink(tape, self._tapes), frozenset(), _GATHERED)
+        taping = SinkRunner("capture", lambda: CaptureSink(tape, self._tapes), frozenset(), PATIENT)
+        return environment, taping
 
 
 def _union(sinks: Iterable[ReadySink]) -> frozenset[MediaKind]:
@@ -171,27 +171,45 @@ def _union(sinks: Iterable[ReadySink]) -> frozenset[MediaKind]:
     return frozenset(kind for sink in sinks for kind in sink.kinds)
 
 
-def make_runners(sinks: Iterable[ReadySink], services: Services | None) -> list[SinkRunner]:
-    """One for each sink of a new stream, but for those that cannot be made, or have a service elsewhere."""
-    fed = (sink for sink in sinks if services or not sink.spec.service)
-    return [runner for sink in fed if (runner := _runner(sink, services))]
+def make_runners(
+    sinks: Iterable[ReadySink], services: Services | None, spill_directory: Path | None = None
+) -> list[SinkRunner]:
+    """One for each sink of a new stream, but for those that have their service elsewhere.
+
+    Args:
+        sinks: the sinks.
+        services: those of them that have one, running; None: they are elsewhere.
+        spill_directory: where items may wait on disk; None: nowhere.
+    """
+    return [
+        SinkRunner(
+            sink.name,
+            partial(_make, sink, services),
+            sink.kinds,
+            sink.delivery,
+            DiskSpill(spill_directory) if spill_directory else None,
+        )
+        for sink in sinks
+        if services or not sink.spec.service
+    ]
 
 
-def _runner(sink: ReadySink, services: Services | None) -> SinkRunner | None:
+def _spill_directory(state: StateConfig) -> Path | None:
+    """Where items may wait on disk; None: nowhere, since nothing at all is to be kept."""
+    if state.spill_directory:
+        return Path(state.spill_directory)
+    return Path(state.directory) / "spill" if state.directory else None
+
+
+def _make(sink: ReadySink, services: Services | None) -> Sink:
     try:
         argument = services.argument(sink) if services else sink.config
     except KeyError:
-        why = "its service needs a restart of the engine"
-        _log.error("SinkFailed", sink=sink.name, verb="make", reason=why)
-        return None
-    try:
-        made = sink.spec.factory(argument)
-    except Exception:  # noqa: BLE001 - a wall: one sink that cannot be made must not cost the stream
-        _log.exception("SinkFailed", sink=sink.name, verb="make", reason="defect in the sink")
-        return None
+        raise SinkError("its service needs a restart of the engine") from None
+    made = sink.spec.factory(argument)
     if sink.spec.blocking:
-        made = ThreadedSink(cast(BlockingSink, made), sink.name)
-    return SinkRunner(sink.name, cast(Sink, made), sink.kinds, _LIVE if sink.spec.live else _GATHERED)
+        return ThreadedSink(cast(BlockingSink, made), sink.name)
+    return cast(Sink, made)
 
 
 def _identity(app: AppConfig, start: StreamStarted) -> StreamIdentity:

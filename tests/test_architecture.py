@@ -44,6 +44,7 @@ LAW: dict[str, set[str]] = {
         *BELOW,
         "coordination.record",
         "sinks.base",
+        "sinks.delivery",
         "sinks.registry",
         "stream.demux",
         "stream.sink_runner",
@@ -106,6 +107,7 @@ FOREIGN: dict[str, set[str]] = {
         "websockets",
     },
     # threading, queue: `stream.threaded_sink` gives a blocking sink a thread of its own
+    # time: `stream.sink_call` measures for how long a sink blocks the loop, whose own time stands still
     "stream": {
         *STDLIB_VALUES,
         "asyncio",
@@ -115,6 +117,7 @@ FOREIGN: dict[str, set[str]] = {
         "queue",
         "structlog",
         "threading",
+        "time",
     },
     # os, shutil, pathlib: `supervisor.resources` measures what is left of the disk
     "supervisor": {

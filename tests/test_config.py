@@ -468,6 +468,26 @@ def test_problems_with_credentials_of_the_rest_api(problems, app, environ, expec
         ),
         ('[[sinks]]\ntype = "jsonl"\nname = "log"', "sinks.log.path: is missing"),
         (
+            '[[sinks]]\ntype = "console"\ndelivery = { retry = 3 }',
+            "sinks.console.delivery.retry: is not known; did you mean 'retry_s'?",
+        ),
+        (
+            '[[sinks]]\ntype = "console"\ndelivery = { queue_items = 0 }',
+            "sinks.console.delivery.queue_items: must be a whole number from 1",
+        ),
+        (
+            '[[sinks]]\ntype = "console"\ndelivery = { queue_mb = 0 }',
+            "sinks.console.delivery.queue_mb: must be a number above 0",
+        ),
+        (
+            '[[sinks]]\ntype = "console"\ndelivery = { overflow = { audio = "drop" } }',
+            "sinks.console.delivery.overflow.audio: must be one of detach, drop_newest, drop_oldest, spill",
+        ),
+        (
+            '[[sinks]]\ntype = "console"\ndelivery = { overflow = "spill" }',
+            "sinks.console.delivery.overflow: must be a table",
+        ),
+        (
             '[[sinks]]\ntype = "callback"\ncallback = "nowhere:f"',
             "sinks.callback: callback cannot be imported: No module named 'nowhere'",
         ),

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from rtms_engine import schema
-from rtms_engine.config import load
+from rtms_engine.config import SinkConfig, load
 from rtms_engine.config.apps import KEYS as APP_KEYS
 from rtms_engine.config.loading import SECTIONS, SINK_KEYS
 from rtms_engine.sinks import registry
@@ -72,6 +72,11 @@ def test_every_built_in_sink_and_its_keys(uncommented):
     assert set(SINK_KEYS) <= sinks["recording"]
     for name, keys in sinks.items():
         assert keys - set(SINK_KEYS) == set(registry.find(name).config_type.__struct_fields__), name
+
+
+def test_what_it_says_of_delivery_is_true_of_recordings(uncommented):
+    delivery = uncommented["sinks"][0]["delivery"]
+    assert delivery == msgspec.to_builtins(registry.build(SinkConfig("recording")).delivery)
 
 
 def test_the_defaults_of_sinks_are_the_true_ones(uncommented):

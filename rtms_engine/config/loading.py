@@ -56,7 +56,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "log": LogConfig,
 }
 """The tables of the file that are there once."""
-SINK_KEYS = ("type", "name", "kinds")
+SINK_KEYS = ("type", "name", "kinds", "delivery")
 """The keys that every ``[[sinks]]`` may have; the others are its type's own."""
 
 _ORDER = ("server", "apps", "zoom", "rtms", "media", "sinks", "state", "limits", "log")
@@ -270,4 +270,7 @@ def _sink(table: _Table, source: str, report: Report) -> tuple[SinkConfig, bool]
     said = {key: Setting(value, source) for key, value in table.items()}
     for key, value in effective.items():
         report.record(f"sinks.{name}.{key}", value, said, key)
+    said = {key: Setting(value, source) for key, value in sink.delivery.items()}
+    for key, value in msgspec.to_builtins(ready.delivery).items():
+        report.record(f"sinks.{name}.delivery.{key}", value, said, key)
     return sink, ready.live

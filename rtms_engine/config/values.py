@@ -122,6 +122,9 @@ class StateConfig(_Section, frozen=True):
     directory: str = "rtms-state"
     """Where accepted webhooks and live streams are kept; one engine per directory. Empty: nowhere, a
     restarted engine knows nothing of what was before."""
+    spill_directory: str = ""
+    """Where items wait for a sink that is too slow, if it wants that (overflow ``spill``); in files
+    without a name, which are gone when the engine is. Empty: ``spill`` in ``directory``."""
 
 
 class LimitsConfig(_Section, frozen=True):

@@ -12,7 +12,8 @@ from ..errors import RtmsError
 from ..model.ids import StreamId
 from ..model.signals import StreamStarted
 from ..sinks.base import Ending, Item, SinkSpec, StreamInfo
-from ..sinks.registry import ReadySink
+from ..sinks.delivery import PATIENT
+from ..sinks.registry import ReadySink, ready
 from ..stream.worker import StreamWorker
 from .channel import Channel
 from .messages import FORWARDING, Beat, Begin, Configure, Finished, Forward, Hear, Leave, Release, RequestEnd
@@ -105,8 +106,9 @@ class Host:
     def _forwarding(self, said: Begin) -> ReadySink:
         wanted = said.wanted or frozenset()
         assert self._channel is not None  # noqa: S101 - it has just brought `said`
-        spec = SinkSpec(FORWARDING, partial(_ForwardSink, self._channel), kinds=wanted, live=said.live)
-        return ReadySink(spec.name, spec, wanted, spec.config_type())
+        factory = partial(_ForwardSink, self._channel)
+        spec = SinkSpec(FORWARDING, factory, kinds=wanted, live=said.live, delivery=PATIENT)
+        return ready(spec, spec.name, wanted, spec.config_type())
 
     def _say(self, value: Any) -> None:
         if self._channel is not None:

@@ -108,7 +108,8 @@ class RemoteStream:
         async with asyncio.TaskGroup() as tasks:
             for runner in self._runners:
                 name = f"stream:{self.info.stream_id}/{runner.name}"
-                tasks.create_task(runner.run(self.info), name=name)
+                work = runner.run(self.info, self._demux.announce, self._unix_ms)
+                tasks.create_task(work, name=name)
             finished = await self._finished()
             self._told = finished.statistics or self._told
             ending = self._told.ending or Ending(StopReason.UNDEFINED, self._unix_ms())

@@ -10,6 +10,7 @@ import msgspec
 
 from ..errors import SinkError
 from ..sinks.base import Ending, Item, SinkSpec, StreamInfo
+from ..sinks.delivery import Delivery, Overflow
 from . import manifest
 from .folder import Folder
 from .recorder import Recorder
@@ -92,4 +93,16 @@ def _earlier_folder(root: Path, stream: StreamInfo) -> Folder | None:
     return None
 
 
-SPEC = SinkSpec("recording", RecordingSink, RecordingConfig, directory=lambda config: config.directory)
+_DELIVERY = Delivery(
+    overflow=Overflow(audio="spill", video="spill", share="spill"), timeout_s=0.0, retries=0, restarts=0
+)
+"""What is lost here is lost; a slow disk is waited for, and a full one is not tried again: what there is
+is finished when the stream ends."""
+
+SPEC = SinkSpec(
+    "recording",
+    RecordingSink,
+    RecordingConfig,
+    directory=lambda config: config.directory,
+    delivery=_DELIVERY,
+)

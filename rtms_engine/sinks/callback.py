@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from .base import Ending, Item, SinkSpec, StreamInfo
+from .delivery import PATIENT
 
 Callback: TypeAlias = Callable[[StreamInfo, Item], Awaitable[None] | None]
 """Called with every item. A coroutine function is awaited; any other runs in the event loop's own
@@ -61,4 +62,10 @@ def _imported(place: str) -> Any:
         raise ValueError(f"callback cannot be imported: {error}") from error
 
 
-SPEC = SinkSpec("callback", lambda config: CallbackSink(config.resolve()), CallbackConfig, live=True)
+SPEC = SinkSpec(
+    "callback",
+    lambda config: CallbackSink(config.resolve()),
+    CallbackConfig,
+    live=True,
+    delivery=PATIENT,
+)

@@ -70,3 +70,7 @@ class Delivery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def pause_s(self, attempt: int) -> float:
         """How long to wait before the ``attempt``-th try again (from 1)."""
         return min(self.retry_s * 2.0 ** min(attempt - 1, 32), self.retry_max_s)
+
+
+PATIENT = Delivery(timeout_s=0.0, retries=0, restarts=0)
+"""For what is not to be hurried, nor to see anything twice: a program's own function, another process."""

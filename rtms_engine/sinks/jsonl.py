@@ -8,6 +8,7 @@ is ``stream``, the last one ``ending``. A stream that the engine takes up again 
 import asyncio
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,15 @@ class JsonlSink:
         self._append([header])
 
     def _append(self, records: Iterable[Any]) -> None:
-        with self._translated(), self._path.open("ab") as file:
-            file.write(_encoder.encode_lines(list(records)))
+        """Add all of them, or none: a batch that failed comes again."""
+        lines = _encoder.encode_lines(list(records))
+        with self._translated(), self._path.open("ab", buffering=0) as file:
+            before = file.tell()
+            try:
+                append_all(file, lines)
+            except OSError:
+                file.truncate(before)
+                raise
 
     def _erase(self) -> None:
         with self._translated():
@@ -75,6 +83,13 @@ class JsonlSink:
             yield
         except OSError as error:
             raise SinkError(f"cannot write {self._path}: {error.strerror}") from error
+
+
+def append_all(file: FileIO, data: bytes) -> None:
+    """Write all of ``data``; the system may take less at once. Raises OSError."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 _encoder = msgspec.json.Encoder()

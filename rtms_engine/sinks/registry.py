@@ -19,10 +19,13 @@ from .. import schema
 from ..errors import ConfigError
 from ..model.media import ALL_KINDS, MediaKind
 from .base import BlockingSink, NoConfig, Sink, SinkSpec
-from .delivery import Delivery
+from .delivery import Delivery, Overflow
 
 GROUP = "rtms_engine.sinks"
 """The entry point group."""
+
+LINGER_S = 0.5
+"""How long a batch is gathered unless the sink is live or says otherwise."""
 
 BUILT_IN: dict[str, str] = {
     "recording": "rtms_engine.recording.sink:SPEC",
@@ -45,6 +48,8 @@ class SinkConfig(msgspec.Struct, frozen=True):
     """Tells two sinks of one type apart; empty: the type."""
     kinds: frozenset[MediaKind] | None = None
     """The kinds of media it gets; None: those that its type wants."""
+    delivery: Mapping[str, Any] = {}
+    """How it is fed, where that is to be other than its type wants: keys of `Delivery`."""
     options: Mapping[str, Any] = {}
     """The keys of its own type."""
 
@@ -56,6 +61,7 @@ class ReadySink(msgspec.Struct, frozen=True):
     spec: SinkSpec
     kinds: frozenset[MediaKind]
     config: msgspec.Struct
+    delivery: Delivery = Delivery()
 
     @property
     def live(self) -> bool:
@@ -68,10 +74,36 @@ def build(sink: SinkConfig) -> ReadySink:
     name = sink.name or sink.type
     spec = find(sink.type)
     problems = schema.problems(spec.config_type, sink.options)
+    problems |= {f"delivery.{key}": why for key, why in _delivery_problems(sink.delivery).items()}
     if problems:
         raise ConfigError([f"sinks.{name}{key and '.'}{key}: {why}" for key, why in problems.items()])
     kinds = spec.kinds if sink.kinds is None else sink.kinds
-    return ReadySink(name, spec, kinds, schema.convert(spec.config_type, sink.options))
+    return ready(spec, name, kinds, schema.convert(spec.config_type, sink.options), sink.delivery)
+
+
+def ready(
+    spec: SinkSpec,
+    name: str,
+    kinds: frozenset[MediaKind],
+    config: msgspec.Struct,
+    delivery: Mapping[str, Any] | None = None,
+) -> ReadySink:
+    """A sink whose config is good, with the keys of ``delivery`` instead of what its type wants."""
+    given = dict(delivery or {})
+    overflow = msgspec.structs.asdict(spec.delivery.overflow) | given.pop("overflow", {})
+    wanted = msgspec.structs.asdict(spec.delivery) | given | {"overflow": overflow}
+    if wanted["linger_s"] is None:
+        wanted["linger_s"] = 0.0 if spec.live else LINGER_S
+    return ReadySink(name, spec, kinds, config, schema.convert(Delivery, wanted))
+
+
+def _delivery_problems(delivery: Mapping[str, Any]) -> dict[str, str]:
+    problems = schema.problems(Delivery, delivery)
+    overflow = delivery.get("overflow", {})
+    if isinstance(overflow, Mapping) and "overflow" in problems:
+        del problems["overflow"]
+        problems |= {f"overflow.{key}": why for key, why in schema.problems(Overflow, overflow).items()}
+    return problems
 
 
 def find(sink_type: str) -> SinkSpec:

@@ -239,7 +239,8 @@ class StreamWorker:
             async with asyncio.TaskGroup() as tasks:
                 for runner in self._runners:
                     name = f"stream:{self.info.stream_id}/{runner.name}"
-                    tasks.create_task(runner.run(self.info), name=name)
+                    work = runner.run(self.info, self._reception.event, self._world.unix_ms)
+                    tasks.create_task(work, name=name)
                 self._ending = ending = await self._until_the_end(tasks)
                 for runner in self._runners:
                     runner.finish(ending)

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from rtms_engine.errors import SinkError
+from rtms_engine.sinks import jsonl
 from rtms_engine.sinks.jsonl import JsonlConfig, JsonlSink
 from rtms_engine.sinks.registry import SinkConfig
 from tests.sinks.contract import SinkContract
@@ -107,3 +108,26 @@ async def test_a_disk_that_does_not_let_us(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(SinkError, match=r"cannot write .*: (Not a directory|File exists)"):
         await JsonlSink(JsonlConfig(tmp_path / "file")).open(STREAM)
+
+
+async def test_a_batch_that_failed_half_way_leaves_no_half(tmp_path, monkeypatch):
+    """It is written again, and then stands there once."""
+    failing = [True]
+
+    def half(file, data):
+        if failing:
+            failing.pop()
+            file.write(data[: len(data) // 2])
+            raise OSError(28, "No space left on device")
+        file.write(data)
+
+    sink = JsonlSink(JsonlConfig(tmp_path))
+    await sink.open(STREAM)
+    monkeypatch.setattr(jsonl, "append_all", half)
+    with pytest.raises(SinkError, match="No space left"):
+        await sink.write(ITEMS)
+    await sink.write(ITEMS)
+    await sink.close(FINISHED)
+    [path] = tmp_path.iterdir()
+    types = [json.loads(line)["type"] for line in path.read_text().splitlines()]
+    assert len(types) == len(ITEMS) + 2

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.virtual_clock
 
 async def test_frames_by_kind_and_events_to_all():
     kinds = [{MediaKind.AUDIO}, {MediaKind.AUDIO, MediaKind.TRANSCRIPT}, set()]
-    runners = [SinkRunner(str(n), KeepingSink(), frozenset(some)) for n, some in enumerate(kinds)]
+    runners = [SinkRunner(str(n), KeepingSink, frozenset(some)) for n, some in enumerate(kinds)]
     demux = Demultiplexer(runners)
     for frame in (sound(1), sound(2), text(3), picture(4)):
         demux.publish(frame)

@@ -6,7 +6,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from rtms_engine.errors import SinkError
-from rtms_engine.stream.sink_runner import QueueLimits, SinkRunner
+from rtms_engine.model.events import ItemsDropped, SinkDetached
+from rtms_engine.model.reasons import StopReason
+from rtms_engine.sinks.base import Ending
+from rtms_engine.sinks.delivery import Delivery, Overflow
+from rtms_engine.sinks.spill import DiskSpill
+from rtms_engine.stream.sink_runner import SinkRunner
 from tests.stream.items import ALL, ENDING, INFO, KeepingSink, joined, picture, sound, text, times
 
 pytestmark = pytest.mark.virtual_clock
@@ -15,10 +20,15 @@ pytestmark = pytest.mark.virtual_clock
 class Running:
     """A runner and its task."""
 
-    def __init__(self, sink, **limits):
-        self.sink = sink
-        self.runner = SinkRunner("s", sink, ALL, QueueLimits(**limits))
-        self.task = asyncio.get_running_loop().create_task(self.runner.run(INFO))
+    def __init__(self, *sinks, spill=None, **delivery):
+        self.sink = sinks[0]
+        self.told = []
+        made = iter(sinks)
+        delivery = Delivery(**{"linger_s": 0.5, "retries": 0, "restarts": 0, **delivery})
+        self.runner = SinkRunner("s", lambda: next(made), ALL, delivery, spill)
+        loop = asyncio.get_running_loop()
+        run = self.runner.run(INFO, self.told.append, lambda: 1000 * round(loop.time()))
+        self.task = loop.create_task(run)
 
     def offer(self, *items):
         for item in items:
@@ -88,7 +98,7 @@ async def test_a_slow_sink_loses_the_oldest_media_never_texts_and_events():
     """And the sum is said once a second."""
     sink = KeepingSink()
     sink.hangs_in = "write"
-    running = Running(sink, items=10, linger_s=0.0)
+    running = Running(sink, queue_items=10, linger_s=0.0)
     running.offer(sound(0))
     await asyncio.sleep(1)  # the sink hangs with 0 now
     with capture_logs() as logs:
@@ -113,11 +123,11 @@ async def test_the_queue_is_bounded_in_bytes_too(size):
     """One large picture may cost many small sounds."""
     sink = KeepingSink()
     sink.hangs_in = "open"
-    running = Running(sink, payload_bytes=100)
+    running = Running(sink, queue_mb=0.0001)
     running.offer(*(sound(n, size=1) for n in range(100)))
     for n in range(100, 110):
         running.offer(picture(n, size=size))
-        assert sum(len(item.payload) for item in running.runner._queue) <= 100
+        assert sum(len(item.payload) for item in running.runner._queue._expendable) <= 100
     sink.go_on.set()
     await running.finish()
     assert times(sink.items) == sorted(times(sink.items))
@@ -129,7 +139,7 @@ async def test_texts_alone_detach_a_sink_in_the_end():
     """They have room for twice as many; a sink that cannot take even those is as good as dead."""
     sink = KeepingSink()
     sink.hangs_in = "write"
-    running = Running(sink, items=300, linger_s=0.0)
+    running = Running(sink, queue_items=300, linger_s=0.0)
     running.offer(text(0))
     await asyncio.sleep(1)
     running.offer(*(text(n) for n in range(1, 601)))
@@ -147,11 +157,10 @@ async def test_media_behind_many_texts_is_dropped_itself():
     """And the texts before it stay."""
     sink = KeepingSink()
     sink.hangs_in = "write"
-    running = Running(sink, items=300, linger_s=0.0)
+    running = Running(sink, queue_items=300, linger_s=0.0)
     running.offer(text(0))
     await asyncio.sleep(1)
     running.offer(*(text(n) for n in range(1, 301)), sound(301), text(302), sound(303))
-    assert times(running.runner._queue) == [*range(1, 301), 302]
     sink.go_on.set()
     await running.finish()
     assert times(sink.items) == [*range(301), 302]
@@ -161,7 +170,7 @@ async def test_offer_never_waits():
     """A hundred thousand offers to a hanging sink take no time of the loop."""
     sink = KeepingSink()
     sink.hangs_in = "write"
-    running = Running(sink, items=1000)
+    running = Running(sink, queue_items=1000)
     loop = asyncio.get_running_loop()
     before = loop.time()
     running.offer(*(sound(n) for n in range(100_000)))
@@ -191,7 +200,7 @@ async def test_a_failing_sink_ends_here(verb, calls, error):
     written = calls if verb != "close" else ["open", "write", "write", "close"]
     assert running.sink.calls == written
     assert statistics.state == "detached"
-    (log,) = logs
+    log = next(log for log in logs if log["event"] != "SinkFellBehind")
     assert log["event"] == ("SinkFailed" if verb == "close" else "SinkDetached")
     assert log["verb"] == verb
     assert ("disk full" in log["reason"]) == isinstance(error, SinkError)
@@ -213,7 +222,7 @@ async def test_a_sink_detached_while_it_opened_stays_detached():
     """No hole in the middle: it gets nothing any more, and is closed at the end."""
     sink = KeepingSink()
     sink.hangs_in = "open"
-    running = Running(sink, items=5)
+    running = Running(sink, queue_items=5)
     await asyncio.sleep(1)
     running.offer(*(text(n) for n in range(11)))
     sink.go_on.set()
@@ -227,7 +236,7 @@ async def test_a_sink_detached_while_it_opened_stays_detached():
 async def test_a_hanging_verb_is_abandoned_after_the_end(verb):
     sink = KeepingSink()
     sink.hangs_in = verb
-    running = Running(sink, close_s=30.0)
+    running = Running(sink, close_timeout_s=30.0, timeout_s=0)
     running.offer(sound(1))
     with capture_logs() as logs:
         statistics = await running.finish()
@@ -244,3 +253,212 @@ async def test_cancelled_it_leaves_nothing():
     with pytest.raises(asyncio.CancelledError):
         await running.task
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+# --- failures ---
+
+
+class Flaky(KeepingSink):
+    """Its first writes fail."""
+
+    def __init__(self, failures, error=SinkError("busy")):  # noqa: B008 - an exception is a value
+        super().__init__()
+        self.failures = failures
+        self.error = error
+        self.attempts = []
+
+    async def write(self, batch):
+        self.attempts.append((asyncio.get_running_loop().time(), batch))
+        if len(self.attempts) <= self.failures:
+            self.calls.append("write")
+            raise self.error
+        await super().write(batch)
+
+
+async def test_a_failed_write_is_tried_again_with_pauses():
+    """With the very same batch, and nothing in between."""
+    running = Running(Flaky(3), linger_s=0.0, retries=5, retry_s=1.0, retry_max_s=2.5)
+    running.offer(sound(1))
+    await asyncio.sleep(0.5)
+    running.offer(sound(2))
+    await asyncio.sleep(10)
+    statistics = await running.finish()
+    attempts = running.sink.attempts
+    assert [when for when, _ in attempts[:4]] == [0, 1, 3, 5.5]
+    assert len({id(batch) for _, batch in attempts[:4]}) == 1
+    assert times(running.sink.items) == [1, 2]
+    assert (statistics.state, statistics.failures, statistics.dropped) == ("closed", 3, 0)
+
+
+async def test_a_failed_instance_is_replaced():
+    """Closed as one that is continued; the next gets the batch again, and is told to go on."""
+    first, second = Flaky(9, ValueError("defect")), KeepingSink()
+    running = Running(first, second, linger_s=0.0, retries=1, restarts=1)
+    with capture_logs() as logs:
+        running.offer(sound(1), text(2))
+        await asyncio.sleep(10)
+        running.offer(sound(3))
+        statistics = await running.finish()
+    assert first.calls == ["open", "write", "write", "close"]
+    assert first.ending.is_released
+    assert not first.stream.resumed
+    assert second.stream.resumed
+    assert times(second.items) == [1, 2, 3]
+    assert second.ending == ENDING
+    assert (statistics.state, statistics.restarts, statistics.dropped) == ("closed", 1, 0)
+    assert [log["event"] for log in logs] == ["SinkWriteFailed", "SinkRestarted"]
+    assert isinstance(logs[1]["exc_info"], ValueError)
+    assert running.told == []
+
+
+async def test_a_sink_that_cannot_be_made_or_opened_is_tried_again():
+    refusing = KeepingSink(fails_in=["open"], error=SinkError("no room"))
+    running = Running(refusing, KeepingSink(), restarts=1)
+    running.offer(sound(1))
+    await asyncio.sleep(10)
+    statistics = await running.finish()
+    assert refusing.calls == ["open"], "not closed: it was not opened"
+    assert statistics.written == {"audio": 1}
+
+
+async def test_what_cannot_be_made_is_detached():
+    running = Running(KeepingSink())
+    running.runner._make = lambda: 1 / 0
+    statistics = await running.finish()
+    assert statistics.state == "detached"
+
+
+async def test_after_the_last_instance_the_sink_is_detached_and_everybody_told(capsys):
+    flaky = [Flaky(9) for _ in range(3)]
+    running = Running(*flaky, linger_s=0.0, restarts=2)
+    running.offer(sound(1), text(2))
+    await asyncio.sleep(30)
+    running.offer(sound(3))
+    assert [sink.calls for sink in flaky] == [["open", "write", "close"]] * 2 + [["open", "write"]]
+    statistics = await running.finish()
+    assert flaky[2].ending == ENDING
+    assert (statistics.state, statistics.dropped_by_kind) == ("detached", {"audio": 1, "transcript": 1})
+    assert "SinkFellBehind" in capsys.readouterr().out
+    detached, *drops = running.told
+    assert (type(detached), detached.sink, detached.reason) == (SinkDetached, "s", "busy")
+    assert [(drop.kind, drop.count, drop.start_ms, drop.end_ms) for drop in drops] == [
+        ("audio", 1, 1, 1),
+        ("transcript", 1, 2, 2),
+    ]
+
+
+async def test_a_write_that_takes_too_long_has_failed():
+    sink = KeepingSink(write_takes=100)
+    running = Running(sink, KeepingSink(), linger_s=0.0, timeout_s=10.0, restarts=1)
+    running.offer(sound(1))
+    await asyncio.sleep(20)
+    assert sink.calls == ["open", "write", "close"]
+    assert (await running.finish()).written == {"audio": 1}
+
+
+async def test_one_that_ignores_cancellation_is_never_called_again():
+    class Stubborn(KeepingSink):
+        async def write(self, batch):
+            self.calls.append("write")
+            while True:
+                try:
+                    await asyncio.sleep(1000)
+                except asyncio.CancelledError:
+                    continue
+
+    stubborn = Stubborn()
+    running = Running(stubborn, KeepingSink(), linger_s=0.0, timeout_s=10.0, retries=3, restarts=1)
+    running.offer(sound(1))
+    await asyncio.sleep(20)
+    assert (await running.finish()).written == {"audio": 1}
+    assert stubborn.calls == ["open", "write"]
+
+
+async def test_a_revocation_reaches_what_a_lost_instance_stored():
+    """Nobody is left to erase it, so one more is opened for that alone."""
+    lost, eraser = KeepingSink(), KeepingSink()
+    refused = KeepingSink(fails_in=["open"], error=SinkError("no"))
+    lost._fails_in, lost._error = ["write"], SinkError("busy")
+    running = Running(lost, refused, eraser, restarts=1)
+    running.offer(sound(1))
+    await asyncio.sleep(10)
+    assert running.runner.statistics().state == "detached"
+    revoked = Ending(StopReason.STREAM_REVOKED, 5)
+    running.runner.finish(revoked)
+    await running.task
+    assert eraser.calls == ["open", "close"]
+    assert (eraser.ending, eraser.stream.resumed) == (revoked, True)
+
+
+async def test_losses_are_told_to_everybody_once_a_second():
+    sink = KeepingSink()
+    sink.hangs_in = "write"
+    running = Running(sink, queue_items=10, linger_s=0.0)
+    running.offer(sound(0))
+    await asyncio.sleep(0.5)
+    for n in range(1, 61):
+        running.offer(sound(n))
+        await asyncio.sleep(0.05)
+    sink.go_on.set()
+    statistics = await running.finish()
+    assert all(isinstance(told, ItemsDropped) for told in running.told)
+    assert 3 <= len(running.told) <= 5
+    assert sum(told.count for told in running.told) == statistics.dropped == 50
+    assert (running.told[0].start_ms, running.told[-1].end_ms) == (1, 50)
+
+
+async def test_what_spills_comes_back_in_order(tmp_path):
+    """From memory, from the disk, and from what was still on the way to it."""
+    sink = KeepingSink()
+    sink.hangs_in = "write"
+    spilling = Overflow(audio="spill")
+    running = Running(sink, spill=DiskSpill(tmp_path), queue_items=10, linger_s=0.0, overflow=spilling)
+    for n in range(500):
+        running.offer(text(n) if n % 7 == 0 else sound(n, size=100))
+        if n % 5 == 0:
+            await asyncio.sleep(0.01)
+    assert running.runner.statistics().spilled_bytes > 10_000
+    sink.go_on.set()
+    await asyncio.sleep(1)
+    assert running.runner.statistics().spilled_bytes == 0
+    running.offer(sound(500))
+    statistics = await running.finish()
+    assert times(sink.items) == list(range(501))
+    assert (statistics.dropped, statistics.queued) == (0, 0)
+
+
+async def test_a_disk_that_fails_costs_what_was_for_it_and_no_more(tmp_path):
+    class Full(DiskSpill):
+        def append(self, items):
+            raise OSError(28, "No space left on device")
+
+    sink = KeepingSink()
+    sink.hangs_in = "write"
+    running = Running(
+        sink, spill=Full(tmp_path), queue_items=10, linger_s=0.0, overflow=Overflow(audio="spill")
+    )
+    running.offer(sound(0))
+    await asyncio.sleep(1)
+    with capture_logs() as logs:
+        running.offer(*(sound(n) for n in range(1, 21)))
+        await asyncio.sleep(1)
+    assert "No space left" in next(log for log in logs if log["event"] == "SinkSpillFailed")["reason"]
+    sink.go_on.set()
+    statistics = await running.finish()
+    assert (times(sink.items), statistics.dropped) == (list(range(11)), 10)
+
+
+async def test_the_spill_is_gone_at_the_end(tmp_path):
+    """Also of a sink that is cancelled in the middle."""
+    sink, disk = KeepingSink(), DiskSpill(tmp_path)
+    sink.hangs_in = "write"
+    running = Running(sink, spill=disk, queue_items=5, linger_s=0.0, overflow=Overflow(audio="spill"))
+    for n in range(100):
+        running.offer(sound(n))
+        await asyncio.sleep(0.01)
+    assert disk.waiting_bytes > 0
+    running.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running.task
+    assert disk.waiting_bytes == 0
+    assert running.runner.statistics().dropped == 100

@@ -11,7 +11,8 @@ from rtms_engine.model.media import AudioParams, MediaKind, MediaParams
 from rtms_engine.model.products import MEETING
 from rtms_engine.model.signals import StreamInterrupted, StreamStarted, StreamStopped
 from rtms_engine.protocol.identity import StreamIdentity
-from rtms_engine.stream.sink_runner import QueueLimits, SinkRunner
+from rtms_engine.sinks.delivery import Delivery
+from rtms_engine.stream.sink_runner import SinkRunner
 from rtms_engine.stream.worker import Environment, StreamSettings, StreamWorker
 from rtms_engine.transport.endpoint import EndpointPolicy
 from rtms_engine.transport.memory import MemoryConnector, Script
@@ -116,7 +117,7 @@ class AStream:
         self.sinks = [KeepingSink()] if sinks is None else sinks
         wanted = frozenset(MediaKind(kind) for kind in kinds)
         runners = [
-            SinkRunner(f"sink{n}", sink, wanted, QueueLimits(linger_s=0.0))
+            SinkRunner(f"sink{n}", lambda sink=sink: sink, wanted, Delivery(linger_s=0.0, restarts=0))
             for n, sink in enumerate(self.sinks)
         ]
         self.worker = StreamWorker(
