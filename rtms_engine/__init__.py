@@ -11,6 +11,7 @@ The plan of the house, from the cellar to the roof. Imports point down and inwar
 `sinks`, `recording`    where frames go: the contract, the small built-ins, the recorder
 `capture`               what the wire said: written, read, inspected, scrubbed, said again
 `outbound`              webhooks that the engine sends: signed, kept on disk, guarded against its own net
+`export`                one file to watch, made of a recording
 `stream`                one stream at work: machines joined to transports, tasks and sinks
 `webhook`               verify, parse, answer
 `zoom_api`              starts, stops, pauses and resumes streams at Zoom

@@ -15,6 +15,7 @@
     ├── ZoomApiError            Zoom's REST API refused, failed or could not be reached
     ├── JournalError            accepted signals cannot be remembered; Zoom must try again
     ├── CaptureError            a file that is no capture, or none that can be read
+    ├── ExportError             a recording cannot be made into the file that was asked for
     └── SinkError               a sink cannot do its work; the stream lives on
 
 Errors carry data as attributes and build their sentence in ``__str__``. What arrives from the wire
@@ -168,3 +169,7 @@ class ZoomApiError(RtmsError):
 
 class SinkError(RtmsError):
     """A sink cannot do its work, for a reason that a person can act on."""
+
+
+class ExportError(RtmsError):
+    """A recording cannot be made into the file that was asked for; says why, and what to do."""

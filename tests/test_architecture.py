@@ -26,6 +26,7 @@ LAW: dict[str, set[str]] = {
     # recording: the registry names the built-in ones, and codecs and H.264 are the same for all
     "sinks": {*BELOW, "telemetry", "schema", "outbound", "sinks", "recording"},
     "recording": {*BELOW, "telemetry", "recording", "sinks.base", "sinks.delivery"},
+    "export": {*BELOW, "recording", "export"},  # reads what `recording` wrote
     "coordination": {*BELOW, "coordination"},
     # sinks.base: the sink that ends a capture with its stream. Replaying, which needs `stream`, is the root's.
     "capture": {*BELOW, "wire", "transport.base", "transport.endpoint", "telemetry", "sinks.base", "capture"},
@@ -141,6 +142,7 @@ NEVER: dict[str, set[str]] = {
     "capture": {"websockets", "aiohttp", "ssl"},
     "outbound": {"websockets"},
     "recording": {"websockets", "aiohttp"},
+    "export": {"websockets", "aiohttp", "asyncio"},
     "sinks": {"websockets"},
 }
 

@@ -8,12 +8,13 @@ from ..errors import CaptureError, ConfigError
 from .commands.check import check
 from .commands.demo import demo
 from .commands.explain import explain
+from .commands.export import export
 from .commands.replay import replay
 from .commands.run import run
 from .commands.simulate import simulate
 from .commands.stream import stream
 
-_COMMANDS: tuple[click.Command, ...] = (demo, run, simulate, stream, replay, check, explain)
+_COMMANDS: tuple[click.Command, ...] = (demo, run, simulate, stream, export, replay, check, explain)
 
 _BAD_CONFIG = 2
 
@@ -49,5 +50,6 @@ def main() -> None:
       rtms-engine check                       is the configuration good?
       rtms-engine run                         wait for Zoom's webhooks
 
+    "rtms-engine export DIR --mp4 meeting.mp4" makes one file to watch of a recording.
     When Zoom answers with a number, "rtms-engine explain status 3" says what it means.
     """  # noqa: D301 - click keeps the lines of a paragraph that begins so

@@ -162,6 +162,28 @@ def fragments(path: Path) -> list[Fragment]:
         return list(_fragments(file))
 
 
+def pictures(path: Path) -> Iterator[tuple[Picture, int]]:
+    """All that are whole, in order, and for how many milliseconds each is shown. Blocks; raises OSError."""
+    with path.open("rb") as file:
+        for found in _fragments(file):
+            file.seek(found.start)
+            moof, at_ms = file.read(found.moof_bytes), found.at_ms
+            file.seek(_BOX.size, 1)
+            entries = struct.iter_unpack(">3I", moof[_PICTURES_AT : _PICTURES_AT + 12 * found.pictures])
+            for duration_ms, data_bytes, flags in entries:
+                yield Picture(at_ms, flags == _KEY_PICTURE, file.read(data_bytes)), duration_ms
+                at_ms += duration_ms
+
+
+def read_configuration(path: Path) -> bytes:
+    """The AVCDecoderConfigurationRecord of a file of ours. Blocks; raises OSError."""
+    with path.open("rb") as file:
+        moov = next(((start, end) for kind, start, end in _boxes(file) if kind == b"moov"), (0, 0))
+        file.seek(moov[0])
+        before, _, behind = file.read(moov[1] - moov[0]).partition(b"avcC")
+    return behind[: int.from_bytes(before[-4:], "big") - _BOX.size]
+
+
 def relabel(path: Path, label: Label, later_ms: int) -> None:
     """Give a file another label, and move its pictures. It is replaced at once.
 

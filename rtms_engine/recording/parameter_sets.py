@@ -159,6 +159,21 @@ def configuration(sets: "ParameterSets") -> bytes:
     return bytes(record)
 
 
+def sets_in(record: bytes) -> list[bytes]:
+    """The NAL units in an AVCDecoderConfigurationRecord. Raises BadSyntaxError."""
+    nals, at = [], 5
+    try:
+        for mask in (0x1F, 0xFF):
+            count, at = record[at] & mask, at + 1
+            for _ in range(count):
+                end = at + 2 + int.from_bytes(record[at : at + 2], "big")
+                nals.append(record[at + 2 : end])
+                at = end
+    except IndexError as error:
+        raise BadSyntaxError("it ends too early") from error
+    return nals
+
+
 class ParameterSets(msgspec.Struct, frozen=True):
     """All that a stream of pictures needs to be decoded."""
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import wave
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,24 @@ def camera_access_units() -> list[bytes]:
     """The 200 pictures of the test camera, as Annex B."""
     delimiter = b"\0\0\0\1\x09"
     return [delimiter + rest for rest in (MEDIA / "camera-360p25.h264").read_bytes().split(delimiter)[1:]]
+
+
+def encoded_pictures(brightness: Sequence[int], width: int = 64, height: int = 48) -> list[bytes]:
+    """Even pictures in H.264, each of one brightness (16 to 235), a key frame every 25: Annex B."""
+    encoder: Any = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+    encoder.time_base, encoder.options = (
+        Fraction(1, 25),
+        {"tune": "zerolatency", "preset": "ultrafast", "g": "25"},
+    )
+    units = []
+    for number, value in enumerate(brightness):
+        planes = np.full((height * 3 // 2, width), 128, np.uint8)
+        planes[:height] = value
+        frame = av.VideoFrame.from_ndarray(planes, "yuv420p")
+        frame.pts = number
+        units += [bytes(packet) for packet in encoder.encode(frame)]
+    return units + [bytes(packet) for packet in encoder.encode(None)]
 
 
 def meeting_items() -> list[Item]:

@@ -3,12 +3,10 @@
 import itertools
 import shutil
 import subprocess
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 import pytest
 
 from rtms_engine.model.events import ConnectionLost
@@ -21,6 +19,7 @@ from tests.recording.support import (
     T0,
     access_units_of,
     camera_access_units,
+    encoded_pictures,
     manifest_of,
     picture,
     ramp,
@@ -34,20 +33,6 @@ pytestmark = needs_media
 
 def camera(folder: Path, number: int = 1) -> list[tuple[int, bytes]]:
     return access_units_of(folder / f"video/camera-{number:03}.mp4")
-
-
-def other_size(width: int, height: int, count: int = 3) -> list[bytes]:
-    """A key frame and pictures that build on it, of any size."""
-    encoder = av.CodecContext.create("libx264", "w")
-    assert isinstance(encoder, av.VideoCodecContext)
-    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
-    encoder.time_base, encoder.options = Fraction(1, 25), {"tune": "zerolatency", "preset": "ultrafast"}
-    units = []
-    for number in range(count):
-        frame = av.VideoFrame.from_ndarray(np.full((height * 3 // 2, width), number, np.uint8), "yuv420p")
-        frame.pts = number
-        units += [bytes(packet) for packet in encoder.encode(frame)]
-    return units + [bytes(packet) for packet in encoder.encode(None)]
 
 
 def test_every_access_unit_is_there_at_its_time(tmp_path: Path) -> None:
@@ -93,7 +78,7 @@ def test_nothing_before_the_key_frame(tmp_path: Path) -> None:
 
 
 def test_another_size_begins_another_file(tmp_path: Path) -> None:
-    small, big = camera_access_units()[:25], other_size(1920, 1080)
+    small, big = camera_access_units()[:25], encoded_pictures([16, 17, 18], 1920, 1080)
     folder = record(tmp_path, [picture(40 * n, unit) for n, unit in enumerate([*small, *big, *small])])
     assert [len(camera(folder, number)) for number in (1, 2, 3)] == [25, 3, 25]
     assert camera(folder, 2)[0][0] == 1000
