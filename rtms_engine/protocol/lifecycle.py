@@ -168,8 +168,9 @@ class StreamLifecycle:
     # --- webhooks ---
 
     def _started(self, event: Started, now: float) -> list[Command]:
-        if self.phase is Phase.ENDING:
+        if self.phase is Phase.ENDING and self._reason is not StopReason.AWAIT_RECONNECTION_TIMEOUT:
             return []
+        self._reason = StopReason.UNDEFINED  # if it was us who gave up, that was too soon
         commands = self._losses(self._legs, "Zoom moved the stream to other servers")
         commands += self._drop(self._legs)
         for leg in self._legs:

@@ -43,6 +43,10 @@ class Worker(Protocol):
     def statistics(self) -> Any:
         """The stream as it stands, a frozen value."""
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the stream has ended, and only its sinks are being finished."""
+
     async def run(self) -> bool:
         """Run to the end. Returns whether the stream is over at Zoom; False if we let go of it."""
 
@@ -71,6 +75,8 @@ class Supervisor(Generic[W]):
         self._ended = ended
         self._book = StreamBook()
         self._workers: dict[StreamId, W] = {}
+        self._waiting: dict[StreamId, StreamStarted] = {}
+        """Newer starts of streams whose ended workers still finish their sinks."""
         self._recent: deque[Any] = deque(maxlen=RECENT)
         self._verdicts: Counter[str] = Counter()
         self._tasks = asyncio.TaskGroup()
@@ -153,12 +159,27 @@ class Supervisor(Generic[W]):
                 await self._start(signal, log)
             case Verdict.FAILOVER | Verdict.INTERRUPT | Verdict.STOP:
                 log.info("StreamSignalled", meaning=verdict.value)
-                if worker := self._workers.get(signal.stream_id):
-                    worker.hear(signal)
+                self._steer(signal, log)
             case Verdict.STALE:
                 log.info("WebhookIgnored", reason=verdict.value)
             case Verdict.UNKNOWN_STREAM:
                 log.warning("WebhookIgnored", reason=verdict.value, event_name=type(signal).__name__)
+
+    def _steer(self, signal: StreamSignal, log: structlog.typing.FilteringBoundLogger) -> None:
+        worker = self._workers.get(signal.stream_id)
+        if worker is None:
+            return
+        if isinstance(signal, StreamStarted) and worker.is_over:
+            self._wait_for_the_sinks(signal, log)
+            return
+        if isinstance(signal, StreamStopped):
+            self._waiting.pop(signal.stream_id, None)
+        worker.hear(signal)
+
+    def _wait_for_the_sinks(self, signal: StreamStarted, log: structlog.typing.FilteringBoundLogger) -> None:
+        """Never two workers for one stream: they would write over each other."""
+        log.info("StreamDelayed", reason="the sinks of its earlier part are still finishing")
+        self._waiting[signal.stream_id] = signal
 
     async def take_up(self, start: StreamStarted, stop: StreamStopped | None) -> None:
         """Continue a stream that an earlier engine had; ``stop`` ended it meanwhile."""
@@ -175,7 +196,7 @@ class Supervisor(Generic[W]):
             log.warning("StreamRefused", reason="the engine is shutting down")
             return
         if signal.stream_id in self._workers:
-            log.warning("StreamRefused", reason="the stream was stopped, and its sinks are still finishing")
+            self._wait_for_the_sinks(signal, log)
             return
         try:
             worker = self._make_worker(signal, resumed)
@@ -199,10 +220,14 @@ class Supervisor(Generic[W]):
         except Exception:  # noqa: BLE001 - a wall: one stream's defect is not another's
             _log.exception("StreamFailed", stream_id=stream_id, reason="defect in the engine")
         finally:
-            self._book.ended(stream_id)
             del self._workers[stream_id]
             self._recent.append(worker.statistics())
-        if is_over:
+            again = self._waiting.pop(stream_id, None)
+            if again is None:
+                self._book.ended(stream_id)
+        if again is not None:  # the stream is not over, so nobody is told that it is
+            await self._start(again, _bound(again))
+        elif is_over:
             await _walled(self._ended(stream_id, worker.statistics()), f"end:{stream_id}")
 
 

@@ -137,6 +137,17 @@ def test_signaling_is_tried_for_60_s():
     assert stream.now == 48
 
 
+def test_new_servers_after_the_window_of_signaling():
+    """Their webhook was late, and comes just before the stream is finished."""
+    stream = streaming("audio")
+    attempts(stream, "signaling")
+    assert stream.phase is Phase.ENDING
+    assert stream.starts("wss://s/2") == ["connect signaling wss://s/2"]
+    assert stream.accepts("signaling") == ["restored signaling", "connect audio wss://m/audio"]
+    assert stream.accepts("audio") == ["restored audio", "acknowledge"]
+    assert stream.stops(6)[-1] == "finish 6"
+
+
 def test_media_is_tried_for_65_s():
     """The same times, and then the stream goes on without it."""
     times, told = attempts(stream := streaming("audio", "chat"), "audio")

@@ -44,6 +44,10 @@ class AWorker:
         self.released += 1
         self._told.set()
 
+    @property
+    def is_over(self):
+        return self._told.is_set()
+
     def statistics(self):
         return (self.start.stream_id, len(self.heard), self.is_done)
 
@@ -246,19 +250,55 @@ async def test_a_stream_that_an_earlier_engine_had():
     assert [type(signal) for signal in office.worker().heard] == [StreamStarted]
 
 
-async def test_a_start_while_the_old_worker_still_closes():
-    """Never two workers for one stream: they would write over each other."""
+@pytest.mark.parametrize("told", [True, False], ids=["stopped", "by itself"])
+async def test_a_newer_start_waits_for_the_sinks_of_the_old_worker(told):
+    """Never two workers for one stream: they would write over each other. It is not over in between."""
+    office = Office(Slow)
+    async with office.supervisor as supervisor:
+        await supervisor.accept(started(1))
+        if told:
+            await supervisor.accept(stopped(2))
+        else:
+            office.worker().request_end()
+        await asyncio.sleep(1)
+        await supervisor.accept(started(3, url="wss://b"))
+        await supervisor.accept(started(4, url="wss://c"))
+        assert len(office.made) == 1
+        await asyncio.sleep(60)
+        assert supervisor.workers == {"S": office.worker(1)}
+        assert office.worker(1).start.server_urls == ("wss://c",)
+        assert office.over == []
+        await supervisor.accept(started(5, url="wss://d"))
+        assert [signal.server_urls for signal in office.worker(1).heard] == [("wss://d",)]
+        await supervisor.accept(stopped(6))
+        await asyncio.sleep(61)
+        assert [stream_id for stream_id, _ in office.over] == ["S"]
+    assert nothing_is_left()
+
+
+async def test_a_stop_calls_off_a_start_that_waits():
     office = Office(Slow)
     async with office.supervisor as supervisor:
         await supervisor.accept(started(1))
         await supervisor.accept(stopped(2))
         await asyncio.sleep(1)
         await supervisor.accept(started(3))
+        await supervisor.accept(stopped(4))
+        await asyncio.sleep(61)
         assert len(office.made) == 1
-        await supervisor.accept(started(1, "other"))
-        await asyncio.sleep(100)
-        assert list(supervisor.workers) == ["other"]
-    assert nothing_is_left()
+        assert [stream_id for stream_id, _ in office.over] == ["S"]
+
+
+async def test_a_start_that_waits_is_left_to_the_next_engine_by_one_that_leaves():
+    """It is in the journal, as long as nobody says that the stream is over."""
+    office = Office(Slow)
+    async with office.supervisor as supervisor:
+        await supervisor.accept(started(1))
+        await supervisor.accept(stopped(2))
+        await asyncio.sleep(1)
+        await supervisor.accept(started(3))
+    assert len(office.made) == 1
+    assert office.over == []
 
 
 async def test_who_is_told_of_an_end_may_fail():
