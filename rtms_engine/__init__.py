@@ -50,11 +50,9 @@ from .errors import (
     ConnectFailed,
     EndpointRefused,
     LocalProtocolError,
-    RemoteProtocolError,
     RtmsError,
     SinkError,
     WebhookRejected,
-    WireError,
     ZoomApiError,
 )
 from .model.events import StreamEvent
@@ -103,7 +101,6 @@ __all__ = [
     "LogConfig",
     "MediaKind",
     "MediaParams",
-    "RemoteProtocolError",
     "Replayed",
     "RtmsConfig",
     "RtmsError",
@@ -125,7 +122,6 @@ __all__ = [
     "VideoFrame",
     "VideoParams",
     "WebhookRejected",
-    "WireError",
     "ZoomApiError",
     "ZoomConfig",
     "load_config",

@@ -5,9 +5,7 @@
     RtmsError
     ├── ConfigError             the configuration cannot be used; lists every problem at once
     ├── WebhookRejected         a delivery that must not be accepted; carries the HTTP status
-    ├── WireError
-    │   ├── LocalProtocolError  we were about to say something the protocol forbids
-    │   └── RemoteProtocolError Zoom's side said something that cannot be read
+    ├── LocalProtocolError      we were about to say something the protocol forbids
     ├── EndpointRefused         a server URL that is off the allow-list
     ├── StreamRefused           a stream that is not joined, because of a limit
     ├── ShuttingDown            a new stream came while the engine ends; Zoom must try again
@@ -58,16 +56,8 @@ class WebhookRejected(RtmsError):
         return f"HTTP {self.status}: {self.reason}"
 
 
-class WireError(RtmsError):
-    """A message and the protocol do not fit."""
-
-
-class LocalProtocolError(WireError):
+class LocalProtocolError(RtmsError):
     """We were about to send what Zoom is known to reject (our fault or the configuration's)."""
-
-
-class RemoteProtocolError(WireError):
-    """The other side sent what cannot be read (its fault)."""
 
 
 class EndpointRefused(RtmsError):

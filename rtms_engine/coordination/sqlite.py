@@ -62,7 +62,9 @@ class SqliteJournal:
         self._closed = False
 
     @classmethod
-    async def open(cls, directory: Path, unix_s: Callable[[], float]) -> Self:
+    async def open(
+        cls, directory: Path, unix_s: Callable[[], float], busy_s: float = sqlite_file.BUSY_S
+    ) -> Self:
         """Open the journal of a state directory, or begin one; hold the directory's lock meanwhile.
 
         A file that is corrupt or of another schema is kept beside under a dated name, said in the
@@ -71,12 +73,13 @@ class SqliteJournal:
         Args:
             directory: the state directory; it is made if it is missing.
             unix_s: the wall clock, Unix seconds. Called in the loop and in the journal's thread.
+            busy_s: how long a commit waits for somebody who holds the file.
 
         Raises:
             ConfigError: the directory cannot be used.
         """
         loop = asyncio.get_running_loop()
-        connection = await loop.run_in_executor(None, sqlite_file.open_journal, directory, unix_s())
+        connection = await loop.run_in_executor(None, sqlite_file.open_journal, directory, unix_s(), busy_s)
         return cls(directory / sqlite_file.NAME, connection, unix_s)
 
     def __repr__(self) -> str:

@@ -55,12 +55,13 @@ class _Fault(NamedTuple):
     reason: str
 
 
-def open_journal(directory: Path, now_s: float) -> sqlite3.Connection:
+def open_journal(directory: Path, now_s: float, busy_s: float = BUSY_S) -> sqlite3.Connection:
     """Open the journal of a directory, or begin one. Blocks.
 
     Args:
         directory: the state directory; it is made if it is missing.
         now_s: Unix seconds, for the name of what is kept aside.
+        busy_s: how long to wait for somebody who holds the file.
 
     Returns:
         A connection in autocommit mode, for one thread at a time.
@@ -71,16 +72,16 @@ def open_journal(directory: Path, now_s: float) -> sqlite3.Connection:
     private_directory(directory)
     path = directory / NAME
     try:
-        return _connect(path, now_s)
+        return _connect(path, now_s, busy_s)
     except OSError as error:
         raise unusable(path, error) from error
     except sqlite3.Error as error:
         raise unusable(path, str(error)) from error
 
 
-def _connect(path: Path, now_s: float) -> sqlite3.Connection:
+def _connect(path: Path, now_s: float, busy_s: float) -> sqlite3.Connection:
     os.close(private_file(path))  # its -wal and -shm get the same mode
-    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, timeout=busy_s, isolation_level=None, check_same_thread=False)
     with contextlib.ExitStack() as undo:
         undo.callback(connection.close)
         if fault := _fault(connection):
@@ -94,7 +95,7 @@ def _connect(path: Path, now_s: float) -> sqlite3.Connection:
             _sync(path.parent)
             undo.pop_all()
             return connection
-    return _connect(path, now_s)  # there is nothing now
+    return _connect(path, now_s, busy_s)  # there is nothing now
 
 
 def _fault(connection: sqlite3.Connection) -> _Fault | None:

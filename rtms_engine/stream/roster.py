@@ -15,7 +15,9 @@ _MOST_SPEAKERS = 10_000
 class Roster:
     """Hears the events of a stream and attributes its frames."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_speakers: int = _MOST_SPEAKERS) -> None:
+        """``most_speakers``: how many are remembered."""
+        self._most_speakers = most_speakers
         self._names: dict[int, str] = {}
         self._speakers: dict[tuple[int, str, str], Speaker] = {}
         self._mixed = _NOBODY
@@ -40,7 +42,7 @@ class Roster:
         speaker = self._speakers.get(key)
         if speaker is None:
             speaker = Speaker(user_id, known, "packet", channel_id)
-            if len(self._speakers) < _MOST_SPEAKERS:
+            if len(self._speakers) < self._most_speakers:
                 self._speakers[key] = speaker
         return speaker
 

@@ -36,7 +36,9 @@ class _Entry(msgspec.Struct):
 class StreamBook:
     """What is known of every stream, live or recently ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, remembered: int = REMEMBERED) -> None:
+        """``remembered``: how many streams are kept in mind."""
+        self._most = remembered
         self._entries: OrderedDict[StreamId, _Entry] = OrderedDict()
 
     def judge(self, signal: StreamSignal) -> Verdict:
@@ -83,7 +85,7 @@ class StreamBook:
     def _remember(self, stream_id: StreamId, entry: _Entry) -> None:
         self._entries[stream_id] = entry
         self._entries.move_to_end(stream_id)
-        if len(self._entries) > REMEMBERED:
+        if len(self._entries) > self._most:
             oldest = next((i for i, e in self._entries.items() if not e.live), None)
             if oldest is not None:
                 del self._entries[oldest]

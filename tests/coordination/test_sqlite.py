@@ -179,9 +179,8 @@ async def test_a_full_disk_is_an_error_and_passes(tmp_path, clock):
     await journal.close()
 
 
-async def test_somebody_who_holds_the_file_is_an_error_and_passes(tmp_path, clock, monkeypatch):
-    monkeypatch.setattr("rtms_engine.coordination.sqlite_file.BUSY_S", 0.01)
-    journal = await SqliteJournal.open(tmp_path, clock)
+async def test_somebody_who_holds_the_file_is_an_error_and_passes(tmp_path, clock):
+    journal = await SqliteJournal.open(tmp_path, clock, busy_s=0.01)
     other = sqlite3.connect(tmp_path / NAME, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     answers = await asyncio.gather(

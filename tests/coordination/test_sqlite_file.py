@@ -146,12 +146,11 @@ def test_a_directory_in_the_place_of_the_file(tmp_path):
         open_journal(tmp_path, NOW_S)
 
 
-def test_a_file_that_somebody_else_holds_is_not_taken_for_a_corrupt_one(tmp_path, monkeypatch):
-    monkeypatch.setattr("rtms_engine.coordination.sqlite_file.BUSY_S", 0.01)
+def test_a_file_that_somebody_else_holds_is_not_taken_for_a_corrupt_one(tmp_path):
     other = sqlite3.connect(tmp_path / NAME, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(ConfigError, match="locked"):
-        open_journal(tmp_path, NOW_S)
+        open_journal(tmp_path, NOW_S, busy_s=0.01)
     other.close()
     assert [path.name for path in tmp_path.iterdir()] == [NAME]
 

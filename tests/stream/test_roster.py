@@ -4,7 +4,6 @@ import pytest
 
 from rtms_engine.model.events import ActiveSpeakerChanged, Participant, ParticipantJoined, ParticipantLeft
 from rtms_engine.model.frames import Speaker
-from rtms_engine.stream import roster as module
 from rtms_engine.stream.roster import Roster
 
 
@@ -62,9 +61,8 @@ def test_the_same_speaker_is_the_same_value():
     assert heard.speaker(5, "Ann", "") is heard.speaker(5, "Ann", "")
 
 
-def test_hostile_names_do_not_fill_the_memory(monkeypatch):
-    monkeypatch.setattr(module, "_MOST_SPEAKERS", 10)
-    heard = roster()
+def test_hostile_names_do_not_fill_the_memory():
+    heard = Roster(most_speakers=10)
     for n in range(100):
         assert heard.speaker(n, f"{n}", "").user_id == n
     assert len(heard._speakers) == 10

@@ -5,7 +5,6 @@ import pytest
 from rtms_engine.model.ids import StreamId
 from rtms_engine.model.products import MEETING
 from rtms_engine.model.signals import StreamInterrupted, StreamStarted, StreamStopped
-from rtms_engine.supervisor import registry as module
 from rtms_engine.supervisor.registry import StreamBook, Verdict
 
 START, FAILOVER, INTERRUPT, STOP = Verdict.START, Verdict.FAILOVER, Verdict.INTERRUPT, Verdict.STOP
@@ -80,10 +79,9 @@ def test_story(story):
             assert book.judge(signal) is verdict, signal
 
 
-def test_memory_is_bounded_and_never_forgets_a_live_stream(monkeypatch):
+def test_memory_is_bounded_and_never_forgets_a_live_stream():
     """The oldest that ended go first."""
-    monkeypatch.setattr(module, "REMEMBERED", 10)
-    book = StreamBook()
+    book = StreamBook(10)
     book.judge(started(1, "live"))
     for n in range(100):
         book.judge(started(n, f"S{n}"))

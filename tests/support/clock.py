@@ -26,7 +26,8 @@ class EveryTaskWaits(RuntimeError):
 
 
 class _VirtualSelector(selectors.BaseSelector):
-    def __init__(self) -> None:
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s
         self._real = selectors.DefaultSelector()
         self.now = 0.0
 
@@ -48,7 +49,7 @@ class _VirtualSelector(selectors.BaseSelector):
         return len(self._real.get_map()) > 1  # the first is the loop's own, for signals and threads
 
     def _last_hope(self) -> list[tuple[selectors.SelectorKey, int]]:
-        if ready := self._real.select(_PATIENCE_S):
+        if ready := self._real.select(self._patience_s):
             return ready
         raise EveryTaskWaits(f"every task waits: at {self.now:.3f} s there is neither a timer nor any data")
 
@@ -71,8 +72,9 @@ class _VirtualSelector(selectors.BaseSelector):
 class VirtualClockLoop(asyncio.SelectorEventLoop):
     """An event loop whose `time` starts at 0 and moves only when nothing else can happen."""
 
-    def __init__(self) -> None:
-        self._virtual = _VirtualSelector()
+    def __init__(self, patience_s: float = _PATIENCE_S) -> None:
+        """``patience_s``: real seconds to wait for data when no timer is set."""
+        self._virtual = _VirtualSelector(patience_s)
         super().__init__(self._virtual)
 
     def time(self) -> float:

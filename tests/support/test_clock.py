@@ -46,10 +46,9 @@ async def test_a_function_for_another_thread_runs_at_once() -> None:
         await asyncio.to_thread(lambda: 1 // 0)
 
 
-def test_a_dead_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_end_is_an_error() -> None:
     """If no timer is set and no data comes, the loop says so."""
-    monkeypatch.setattr("tests.support.clock._PATIENCE_S", 0.01)
-    loop = VirtualClockLoop()
+    loop = VirtualClockLoop(patience_s=0.01)
     forever = loop.create_task(asyncio.Event().wait())
     with pytest.raises(EveryTaskWaits, match="every task waits"):
         loop.run_until_complete(forever)
