@@ -17,6 +17,7 @@ The plan of the house, from the cellar to the roof. Imports point down and inwar
 `zoom_api`              starts, stops, pauses and resumes streams at Zoom
 `supervisor`            which streams there are
 `processes`             the streams spread over several processes of one engine
+`api`                   what others may ask of the engine over HTTP
 `config`, `engine`      the configuration; the composition root that knows everybody
 `daemon`                the command line, logging, the process
 `simulator`             a fake Zoom: shares `wire` with the engine, and none of its decisions
@@ -32,6 +33,7 @@ Only what is listed in ``__all__`` is public.
 from importlib.metadata import version
 
 from .config import (
+    ApiConfig,
     AppConfig,
     Config,
     LimitsConfig,
@@ -82,6 +84,7 @@ from .sinks.registry import SinkConfig
 __version__ = version("rtms-engine")
 
 __all__ = [
+    "ApiConfig",
     "AppConfig",
     "AudioFrame",
     "AudioParams",

@@ -14,6 +14,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,6 +22,10 @@ from typing import Self
 import structlog
 from aiohttp import web
 
+from .api.access import Doorkeeper
+from .api.server import ApiServer
+from .api.streams import Streams
+from .api.tokens import TokenFile
 from .config import AppConfig, Config
 from .coordination.base import Journal
 from .coordination.lock import DirectoryLock
@@ -67,6 +72,12 @@ NOT_RELOADABLE = (
     "server.path",
     "server.workers",
     "server.worker_timeout_s",
+    "api.enabled",
+    "api.host",
+    "api.port",
+    "api.anonymous",
+    "api.hosts",
+    "api.requests_per_s",
     "state.directory",
     "zoom.api_url",
     "zoom.oauth_url",
@@ -137,6 +148,7 @@ class Engine:
         self._restarts: set[asyncio.Task[None]] = set()
         self._journal: Journal = MemoryJournal(unix_s)
         self._running = AsyncExitStack()
+        self._api: ApiServer | None = None
         self._port = config.server.port
 
     async def __aenter__(self) -> Self:
@@ -161,8 +173,10 @@ class Engine:
             for stream in await self._journal.unfinished():
                 await self._supervisor.take_up(stream.start, stream.stop)
             await self._listen(stack)
+            if self._config.api.enabled:
+                self._api = await stack.enter_async_context(self._api_server())
             self._running = stack.pop_all()
-        _log.info("EngineStarted", webhook=self.webhook_url, apps=list(self._secret_tokens))
+        _log.info("EngineStarted", webhook=self.webhook_url, api=self.api_url, apps=list(self._secret_tokens))
         return self
 
     async def __aexit__(
@@ -189,6 +203,22 @@ class Engine:
             raise ConfigError([f"server: cannot listen on {server.host}:{server.port}: {why}"]) from error
         self._port = runner.addresses[0][1]
 
+    def _api_server(self) -> ApiServer:
+        api, directory = self._config.api, self._config.state.directory
+        find = TokenFile(Path(directory)).find if directory else _no_token
+        return ApiServer(
+            Streams(self).operations(),
+            Doorkeeper(
+                find,
+                anonymous=api.anonymous,
+                hosts=frozenset(api.hosts),
+                requests_per_s=api.requests_per_s,
+            ),
+            version=version("rtms-engine"),
+            host=api.host,
+            port=api.port,
+        )
+
     def __repr__(self) -> str:
         return f"<Engine {self.webhook_url} streams={len(self._supervisor.workers)}>"
 
@@ -200,6 +230,11 @@ class Engine:
         host = self._config.server.host
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104 - from all to one
         return f"http://{host}:{self._port}{self._config.server.path}"
+
+    @property
+    def api_url(self) -> str | None:
+        """Where this engine's HTTP API is, as seen from this machine; None if there is none."""
+        return self._api.url if self._api else None
 
     async def streams(self, *kinds: MediaKind) -> AsyncIterator[Feed]:
         """Every stream that starts from now on, each an asynchronous iterator over its items.
@@ -377,6 +412,10 @@ def _pool(config: Config, note: Note) -> ProcessPool | None:
     server = config.server
     size = cores() if server.workers == "auto" else server.workers
     return ProcessPool(size, server.worker_timeout_s, config, note) if size > 1 else None
+
+
+def _no_token(_text: str) -> None:
+    """Without a state directory there are none."""
 
 
 def _own(spec: SinkSpec) -> ReadySink:

@@ -1,6 +1,7 @@
 import pytest
 
 from rtms_engine.config import (
+    ApiConfig,
     AppConfig,
     Config,
     LimitsConfig,
@@ -69,7 +70,7 @@ def problems(loaded):
 def test_the_least_that_is_needed(loaded):
     config = loaded().config
     assert config == Config(
-        apps=(AppConfig.of("id", "secret", "token"),), sinks=(SinkConfig("null", "null"),)
+        apps=(AppConfig.of("id", "secret", "token"),), sinks=(SinkConfig("null", "null"),), api=ApiConfig()
     )
     assert (config.server.host, config.server.port, config.server.path) == ("0.0.0.0", 8080, "/webhook")
     assert config.rtms.allowed_hosts == ("*.zoom.us", "*.zoomgov.com")
@@ -196,7 +197,7 @@ def test_environment_variables(loaded, name, text, key, value):
 
 def test_settings_come_in_the_order_of_the_example(loaded):
     tops = [key.partition(".")[0] for key in loaded().settings]
-    sections = ["server", "apps", "zoom", "rtms", "media", "sinks", "state", "limits", "log"]
+    sections = ["server", "apps", "zoom", "rtms", "media", "sinks", "api", "state", "limits", "log"]
     assert list(dict.fromkeys(tops)) == sections
 
 

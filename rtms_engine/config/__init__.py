@@ -19,6 +19,7 @@ from ..sinks.registry import SinkConfig
 from .loading import Loaded, load, load_config
 from .report import Setting
 from .values import (
+    ApiConfig,
     AppConfig,
     Config,
     LimitsConfig,
@@ -30,6 +31,7 @@ from .values import (
 )
 
 __all__ = [
+    "ApiConfig",
     "AppConfig",
     "Config",
     "LimitsConfig",

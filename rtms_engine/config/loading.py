@@ -29,6 +29,7 @@ from . import environment
 from .apps import read_apps
 from .report import DEFAULT, Report, Setting
 from .values import (
+    ApiConfig,
     Config,
     LimitsConfig,
     LogConfig,
@@ -51,6 +52,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "media.share": ShareParams,
     "media.transcript": TranscriptParams,
     "media.chat": ChatParams,
+    "api": ApiConfig,
     "state": StateConfig,
     "limits": LimitsConfig,
     "log": LogConfig,
@@ -59,7 +61,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
 SINK_KEYS = ("type", "name", "kinds", "delivery")
 """The keys that every ``[[sinks]]`` may have; the others are its type's own."""
 
-_ORDER = ("server", "apps", "zoom", "rtms", "media", "sinks", "state", "limits", "log")
+_ORDER = ("server", "apps", "zoom", "rtms", "media", "sinks", "api", "state", "limits", "log")
 _PROBES = ("/healthz", "/readyz")
 _SOON_MS = 20
 _DEFAULT_SINK = {"type": "recording"}
@@ -150,6 +152,7 @@ def _config(
         media=_suited(media, report, live=live),
         follow=video.follow,
         sinks=sinks,
+        api=section("api", ApiConfig),
         state=section("state", StateConfig),
         limits=section("limits", LimitsConfig),
         log=section("log", LogConfig),

@@ -116,6 +116,21 @@ class RtmsConfig(_Section, frozen=True):
     """The library that speaks WebSocket and TLS: ``picows`` (where it is installed) is the faster one."""
 
 
+class ApiConfig(_Section, frozen=True):
+    """``[api]``: the HTTP API, for programs and for the dashboard."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8081
+    """0: any free port."""
+    anonymous: Literal["loopback", "never", "everywhere"] = "loopback"
+    """Who needs no token: who is on this machine (and not behind a proxy), nobody, or everybody."""
+    hosts: tuple[str, ...] = ()
+    """Names under which it may be called, besides those of this machine; ``*``: any."""
+    requests_per_s: Annotated[float, Meta(gt=0)] = 50.0
+    """Of one client, after a burst of twice as many."""
+
+
 class StateConfig(_Section, frozen=True):
     """``[state]``: what must survive a crash of the engine."""
 
@@ -174,6 +189,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Whose camera, with video mode ``single_participant``: ``active_speaker``, ``first_camera`` or
     ``user:`` and a name or id."""
     sinks: Sequence[SinkConfig] = (SinkConfig("recording"),)
+    api: ApiConfig = ApiConfig(enabled=False)
+    """Off, unless a program asks for it; a configuration file has it on."""
     state: StateConfig = StateConfig()
     limits: LimitsConfig = LimitsConfig()
     log: LogConfig = LogConfig()

@@ -13,8 +13,19 @@ from .commands.replay import replay
 from .commands.run import run
 from .commands.simulate import simulate
 from .commands.stream import stream
+from .commands.token import token
 
-_COMMANDS: tuple[click.Command, ...] = (demo, run, simulate, stream, export, replay, check, explain)
+_COMMANDS: tuple[click.Command, ...] = (
+    demo,
+    run,
+    simulate,
+    stream,
+    export,
+    replay,
+    token,
+    check,
+    explain,
+)
 
 _BAD_CONFIG = 2
 

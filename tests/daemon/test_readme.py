@@ -24,6 +24,8 @@ CONFIG = """
 [server]
 host = "127.0.0.1"
 port = {port}
+[api]
+port = 0
 [[apps]]
 client_id = "ID"
 client_secret = "SECRET"

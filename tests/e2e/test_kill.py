@@ -36,6 +36,8 @@ CONFIG = """
 [server]
 host = "127.0.0.1"
 port = {port}
+[api]
+port = 0
 [[apps]]
 client_id = "{app.client_id}"
 client_secret = "{app.client_secret}"

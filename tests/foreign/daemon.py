@@ -84,6 +84,7 @@ class Daemon:
                     "drain_timeout_s": drain_timeout_s,
                 },
             ),
+            ("[api]", {"port": 0}),
             *(
                 (
                     "[[apps]]",

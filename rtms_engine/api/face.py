@@ -1,0 +1,24 @@
+"""The engine as the API sees it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from ..model.ids import StreamId
+from ..stream.worker import StreamStatistics
+from ..telemetry.story import Entry
+
+
+class EngineFace(Protocol):
+    """What `rtms_engine.engine.Engine` shows of itself."""
+
+    def live_streams(self) -> Mapping[StreamId, StreamStatistics]:
+        """The streams that run now."""
+
+    def recent_streams(self) -> Sequence[StreamStatistics]:
+        """The streams that ended, oldest first."""
+
+    def story(self, stream_id: str) -> Sequence[Entry]:
+        """What happened to a stream, in words; empty if it is not known."""
+
+    def end_stream(self, stream_id: StreamId) -> None:
+        """Ask Zoom to end a stream. Raises KeyError if there is no such stream."""

@@ -1,0 +1,156 @@
+"""The HTTP server of the API: from a request to a handler, and from what it says to a response."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from ..errors import ConfigError
+from .access import COOKIE, Doorkeeper, require
+from .openapi import describe
+from .operation import Call, Operation, read_body, read_query
+from .problem import MEDIA_TYPE, Refused
+
+LARGEST_BODY = 1024 * 1024
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+_log = structlog.get_logger()
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class ApiServer:
+    """Serves operations while its ``async with`` block runs.
+
+    Args:
+        operations: what it can do.
+        doorkeeper: who may ask for it.
+        version: of the engine, for the description.
+        host: the address to listen on.
+        port: 0 for any.
+    """
+
+    def __init__(
+        self, operations: Sequence[Operation], doorkeeper: Doorkeeper, *, version: str, host: str, port: int
+    ) -> None:
+        self._operations = operations
+        self._doorkeeper = doorkeeper
+        self._description = msgspec.json.encode(describe(operations, version))
+        self._host = host
+        self._port = port
+        self._running = AsyncExitStack()
+
+    @property
+    def url(self) -> str:
+        """Where it is, as seen from this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host, self._host)  # noqa: S104 - from all to one
+        return f"http://{host}:{self._port}"
+
+    async def __aenter__(self) -> Self:
+        """Listen. Raises ConfigError if the address cannot be used."""
+        runner = web.AppRunner(
+            self.application(), access_log=None, shutdown_timeout=1.0, handle_signals=False
+        )
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, self._port).start()
+        except OSError as error:
+            await runner.cleanup()
+            why = os.strerror(error.errno or 0)
+            raise ConfigError([f"api: cannot listen on {self._host}:{self._port}: {why}"]) from error
+        self._port = runner.addresses[0][1]
+        self._running.push_async_callback(runner.cleanup)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._running.aclose()
+
+    def application(self) -> web.Application:
+        """The routes."""
+        application = web.Application(client_max_size=LARGEST_BODY, middlewares=[_answering])
+        for operation in self._operations:
+            application.router.add_route(operation.method, operation.path, self._handler(operation))
+        application.router.add_get("/api/openapi.json", self._openapi)
+        return application
+
+    def _handler(self, operation: Operation) -> Handler:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            token = self._admit(request)
+            if operation.scope is not None:
+                require(token, operation.scope)
+            query = read_query(operation, request.query)
+            body = read_body(operation, await request.read()) if operation.body is not None else None
+            answer = await operation.handle(Call(request.match_info, query, body, token, request))
+            if isinstance(answer, web.StreamResponse):
+                return answer
+            content = b"" if operation.answer is None else msgspec.json.encode(answer)
+            return web.Response(body=content, status=operation.status, content_type=operation.media_type)
+
+        return handle
+
+    def _admit(self, request: web.Request) -> Any:
+        now = asyncio.get_running_loop().time()
+        cookie = request.cookies.get(COOKIE, "")
+        return self._doorkeeper.admit(request.remote or "", request.headers, cookie, now)
+
+    async def _openapi(self, request: web.Request) -> web.Response:
+        self._admit(request)
+        return web.Response(body=self._description, content_type="application/json")
+
+
+@web.middleware
+async def _answering(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Whatever happens becomes a response, and every response says how browsers are to take it."""
+    try:
+        response = await handler(request)
+    except Refused as refusal:
+        response = _problem(refusal)
+    except web.HTTPException as error:  # aiohttp's own: no route, wrong method, body too large
+        detail, remedy = _ROUTING.get(error.status, (error.reason, ""))
+        response = _problem(Refused.of(error.status, detail, remedy))
+        if isinstance(error, web.HTTPMethodNotAllowed):
+            response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
+    except (ConnectionError, asyncio.CancelledError):
+        raise
+    except Exception:  # noqa: BLE001 - a wall: a request's defect is not the engine's
+        _log.exception(
+            "RequestFailed",
+            path=request.match_info.route.resource and request.match_info.route.resource.canonical,
+        )
+        response = _problem(Refused.of(500, "The engine failed at this request.", "See its log."))
+    if not response.prepared:
+        for name, value in SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+    return response
+
+
+def _problem(refusal: Refused) -> web.Response:
+    return web.Response(
+        body=msgspec.json.encode(refusal.problem),
+        status=refusal.problem.status,
+        content_type=MEDIA_TYPE,
+        headers=refusal.headers,
+    )
+
+
+_ROUTING = {
+    404: ("There is nothing at this address.", "See /api/openapi.json for what there is."),
+    405: ("This method is not for this address.", "See the header Allow."),
+    413: ("The body is too large.", f"Send at most {LARGEST_BODY} bytes."),
+}

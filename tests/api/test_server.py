@@ -1,0 +1,84 @@
+"""The API over real sockets: what comes in is checked, what goes out is as described."""
+
+from pathlib import Path
+
+import aiohttp
+import msgspec
+import pytest
+
+from rtms_engine import ApiConfig, ConfigError
+from rtms_engine.api.access import COOKIE
+from rtms_engine.api.tokens import Scope, TokenFile
+from tests.api.support import answer, zoom_and_api
+
+pytestmark = pytest.mark.virtual_clock
+
+
+async def test_its_description_names_everything() -> None:
+    async with zoom_and_api() as (_, _, client):
+        described = await answer(client.get("/api/openapi.json"))
+        assert described["openapi"] == "3.1.0"
+        assert "/api/v1/streams/{stream_id}/timeline" in described["paths"]
+        for path in described["paths"].values():
+            for operation in path.values():
+                for status, response in operation["responses"].items():
+                    assert int(status) < 400 or "application/problem+json" in response["content"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/v1/nothing", 404),
+        ("PATCH", "/api/v1/streams", 405),
+        ("GET", "/api/v1/streams/nothing", 404),
+        ("GET", "/api/v1/streams/nothing/timeline", 404),
+        ("POST", "/api/v1/streams/nothing/stop", 404),
+        ("GET", "/api/v1/streams?limit=0", 400),
+        ("GET", "/api/v1/streams?limit=many", 400),
+        ("GET", "/api/v1/streams?lmit=1", 400),
+        ("GET", "/api/v1/streams?state=Xyzzy", 400),
+    ],
+)
+async def test_errors_are_problems(method: str, path: str, status: int) -> None:
+    async with zoom_and_api() as (_, _, client):
+        response = await client.request(method, path)
+        assert response.content_type == "application/problem+json"
+        problem = await answer(response, status)
+        assert problem["status"] == status
+        assert problem["detail"]
+        assert "Xyzzy" not in str(problem), "nothing that was sent comes back"
+        if status == 400:
+            assert problem["field"].startswith("query")
+        if status == 405:
+            assert response.headers["Allow"] == "GET,HEAD" or "GET" in response.headers["Allow"]
+
+
+async def test_tokens_and_scopes(tmp_path: Path) -> None:
+    tokens = TokenFile(tmp_path / "state")
+    reader = {"Authorization": f"Bearer {tokens.new('reader', [Scope.READ], 0)}"}
+    async with zoom_and_api(folder=tmp_path, api=ApiConfig(port=0, anonymous="never")) as (_, _, client):
+        problem = await answer(client.get("/api/v1/streams"), 401)
+        assert "Bearer" in problem["remedy"]
+        assert await answer(client.get("/api/v1/streams", headers=reader)) == {"streams": [], "next": ""}
+        forbidden = await answer(client.post("/api/v1/streams/x/stop", headers=reader), 403)
+        assert "control" in forbidden["remedy"]
+        cookie = {COOKIE: reader["Authorization"].removeprefix("Bearer ")}
+        async with aiohttp.ClientSession(client._base_url, cookies=cookie) as browser:
+            await answer(browser.get("/api/v1/streams"))
+        tokens.revoke("reader")
+        await answer(client.get("/api/v1/streams", headers=reader), 401)
+
+
+async def test_an_address_in_use_is_said() -> None:
+    async with zoom_and_api() as (_, engine, _):
+        assert engine.api_url is not None
+        port = int(engine.api_url.rpartition(":")[2])
+        with pytest.raises(ConfigError, match=f"api: cannot listen on 127.0.0.1:{port}"):
+            async with zoom_and_api(api=ApiConfig(port=port)):
+                pass
+
+
+async def test_it_is_json_that_it_speaks() -> None:
+    async with zoom_and_api() as (_, _, client):
+        response = await client.get("/api/v1/streams")
+        assert msgspec.json.decode(await response.read()) == {"streams": [], "next": ""}
