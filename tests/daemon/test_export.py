@@ -51,7 +51,7 @@ def test_it_says_what_is_in_the_file(run: Any, tmp_path: Path) -> None:
     record(tmp_path / "recordings", [*PICTURES, *(sound(20 * n, ramp(n)) for n in range(60))])
     result = run(tmp_path / "recordings", "--mp4", "meeting.mp4")
     assert result.exit_code == 0
-    assert result.output == "meeting.mp4: 0:00:01; Camera: H.264, not encoded anew; Sound: AAC; 1 chapters\n"
+    assert result.output == "meeting.mp4: 0:00:01; Camera: H.264, not encoded anew; Sound: AAC; 1 chapter\n"
     assert Path("meeting.mp4").stat().st_mode & 0o777 == 0o600
     assert run(tmp_path / "recordings", "--mp4", "meeting.mp4").exit_code == 2
     assert run(tmp_path / "recordings", "--mp4", "meeting.mp4", "--force").exit_code == 0

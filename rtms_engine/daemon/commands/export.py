@@ -102,7 +102,8 @@ def _tell_state(console: Console, recording: Recording) -> None:
 def _tell(console: Console, target: Path, exported: Exported) -> None:
     seconds = exported.duration_ms // 1000
     length = f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-    parts = [*exported.tracks, *([f"{exported.chapters} chapters"] if exported.chapters else [])]
+    chapters = f"{exported.chapters} chapter{'s' * (exported.chapters > 1)}"
+    parts = [*exported.tracks, *([chapters] if exported.chapters else [])]
     console.print(Text(f"{target}: {length}; {'; '.join(parts)}"), soft_wrap=True)
     for note in exported.notes:
         console.print(Text(note), soft_wrap=True)
