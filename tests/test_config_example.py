@@ -20,6 +20,8 @@ NO_TRUE_DEFAULT = {
     "sinks.webhook.secrets_file",
     "sinks.http.token",
     "sinks.http.token_file",
+    "sinks.websocket.tokens",
+    "sinks.websocket.tokens_file",
 }
 """Keys whose default, nothing at all, TOML cannot spell."""
 
