@@ -3,10 +3,11 @@
 Every packet is written where its timestamp puts it (`timeline.Coverage`), so a silence is a hole in
 a sparse file, a late packet needs no memory, and no track can drift from another. Files are opened
 for a batch and closed after it. While the stream runs they are WAV files, which are whole at any
-moment; other formats are made of them at the end (`delivery`).
+moment; other formats are made of them at the end (`encoding`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..model.frames import AudioFrame, Speaker
@@ -14,6 +15,7 @@ from ..model.ids import path_safe
 from ..model.media import AudioParams
 from .codecs import AudioDecodeError, decoder_for, sample_rate_of
 from .drift import SampleDrift
+from .encoding import ENCODED, Sound, Span, finish
 from .folder import Folder
 from .label import Label
 from .manifest import Artefact, Skipped
@@ -101,6 +103,16 @@ class Voice:
             self.drift.note(expected / self._per_ms, ahead_ms)
 
 
+class _Finished(NamedTuple):
+    """What became of a WAV file."""
+
+    path: Path
+    offset_ms: int
+    """How long after t0 it begins."""
+    known: dict[str, Any]
+    """What was known of the WAV file."""
+
+
 class Format(NamedTuple):
     """What cannot change inside a file."""
 
@@ -134,6 +146,14 @@ class Audio:
         self._skipped = skipped
         self._asked = asked
         self._listed = {artefact.path: artefact for artefact in listed}
+        self._encoded = [
+            artefact
+            for path, artefact in self._listed.items()
+            if path.endswith(ENCODED) and (folder.path / path).exists()
+        ]
+        """What an earlier engine finished, and let go on after all."""
+        self._finished: dict[Path, _Finished] = {}
+        """What became of the WAV files."""
         self._earlier = [wav for path in folder.files("audio", ".wav") if (wav := WavFile.read(path))]
         self._voices: dict[Format, Voice] = {}
         self._known: dict[tuple[Any, ...], Format] = {}
@@ -189,14 +209,49 @@ class Audio:
         """Whose voices the files hold."""
         return [_speaker_of(wav.label) for wav in self.files() if wav.label.kind == "audio"]
 
+    @property
+    def is_encoded(self) -> bool:
+        """Whether there are files from before that cannot be changed any more."""
+        return bool(self._encoded)
+
+    def finish(self, sound: Sound) -> None:
+        """Make all files what was asked for, when they are closed. What cannot be made stays a WAV file.
+
+        Blocks; raises OSError when all was tried.
+        """
+        failures = []
+        files = self.files()
+        t0_ms = self._timeline.t0_ms
+        end_ms = max([self._timeline.newest_ms, *(-(-wav.end * 1000 // wav.sample_rate) for wav in files)])
+        for wav, known in list(self._described()):
+            span = Span(t0_ms, end_ms)
+            start_ms, stop_ms = known.get("start_ms"), known.get("end_ms")
+            if sound.align == "trimmed" and start_ms is not None and stop_ms is not None:
+                span = Span(start_ms, stop_ms)
+            try:
+                path = finish(wav, sound, span)
+            except OSError as error:
+                failures.append(error)
+            else:
+                self._finished[wav.path] = _Finished(path, span.start_ms - t0_ms, known)
+        if failures:
+            raise failures[0]
+
     def artefacts(self, participants: Participants) -> list[Artefact]:
         """The files, described. Blocks; raises OSError."""
-        mix = [self._describe(self._mix.wav, participants, {})] if self._mix else []
         return [
-            *(self._describe(wav, participants, self._span_of(wav)) for wav in self._earlier),
-            *(self._describe(v.wav, participants, _span(v)) for v in self._voices.values()),
-            *mix,
+            *self._encoded,
+            *(self._describe(wav, participants, known) for wav, known in self._described()),
         ]
+
+    def _described(self) -> Iterator[tuple[WavFile, dict[str, Any]]]:
+        """All files, and what is known of them."""
+        for wav in self._earlier:
+            yield wav, self._span_of(wav)
+        for voice in self._voices.values():
+            yield voice.wav, _span(voice)
+        if self._mix:
+            yield self._mix.wav, _span_of_mix(self._tracks)
 
     def _write_voice(
         self, alike: tuple[Any, ...], packets: Sequence[AudioFrame]
@@ -232,13 +287,16 @@ class Audio:
         return self._mix
 
     def _new_file(self, stem: str, label: Label, sample_rate: int, channels: int) -> WavFile:
-        return WavFile.create(self._folder.claim(f"audio/{stem}", ".wav"), label, sample_rate, channels)
+        path = self._folder.claim(f"audio/{stem}", ".wav", successors=ENCODED)
+        return WavFile.create(path, label, sample_rate, channels)
 
     def _describe(self, wav: WavFile, participants: Participants, span: Mapping[str, Any]) -> Artefact:
+        finished = self._finished.get(wav.path)
         return Artefact.of(
             self._folder,
-            wav.path,
+            finished.path if finished else wav.path,
             wav.label,
+            offset_ms=finished.offset_ms if finished else 0,
             name=participants.name_of(_speaker_of(wav.label)),
             sample_rate=wav.sample_rate,
             channels=wav.channels,
@@ -247,6 +305,8 @@ class Audio:
 
     def _span_of(self, wav: WavFile) -> dict[str, Any]:
         """Of a file of an earlier process, which may have had no time to say."""
+        if finished := self._finished.get(wav.path):
+            return finished.known
         if listed := self._listed.get(self._folder.relative(wav.path)):
             return {
                 "start_ms": listed.start_ms,
@@ -254,12 +314,24 @@ class Audio:
                 "samples": listed.samples,
                 "drift_ppm": listed.drift_ppm,
             }
-        return {"start_ms": wav.first_sound_ms(), "end_ms": wav.end_ms}
+        start_ms, end_ms = wav.sounding_ms() or (None, None)
+        return {"start_ms": start_ms, "end_ms": end_ms}
 
 
 def _speaker_of(label: Label) -> Speaker:
     """Whose voice a file holds."""
     return Speaker(label.user_id or 0, label.name, channel_id=label.channel_id)
+
+
+def _span_of_mix(voices: Sequence[Voice]) -> dict[str, Any]:
+    """From the first sound of all to the last."""
+    spans = [span for voice in voices if (span := _span(voice))]
+    if not spans:
+        return {}
+    return {
+        "start_ms": min(span["start_ms"] for span in spans),
+        "end_ms": max(span["end_ms"] for span in spans),
+    }
 
 
 def _span(voice: Voice) -> dict[str, Any]:

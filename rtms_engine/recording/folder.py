@@ -8,7 +8,7 @@ import contextlib
 import itertools
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -43,16 +43,19 @@ class Folder:
                 return cls(meeting / name)
         raise AssertionError("the numbers have ended")
 
-    def claim(self, stem: str, suffix: str) -> Path:
+    def claim(self, stem: str, suffix: str, *, successors: Collection[str] = ()) -> Path:
         """Create an empty file ``{stem}{suffix}``, numbered as folders are if the name is taken.
 
         Args:
             stem: path below this folder, with ``/``; its parents are created.
             suffix: with its dot.
+            successors: other suffixes that take a name too.
         """
         path = self.path / stem
         path.parent.mkdir(_FOLDER_MODE, exist_ok=True)
         for name in _numbered(path.name):
+            if any(path.with_name(name + other).exists() for other in successors):
+                continue
             with contextlib.suppress(FileExistsError):
                 claimed = path.with_name(name + suffix)
                 os.close(os.open(claimed, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _FILE_MODE))

@@ -14,6 +14,7 @@ from ..model.ids import path_safe
 from ..model.media import MediaKind
 from ..model.reasons import StopReason, explain
 from ..sinks.base import StreamInfo
+from .encoding import ENCODED, Sound
 from .folder import Folder
 from .interruptions import Gap, Reconnect
 from .label import Label
@@ -28,7 +29,7 @@ State = Literal["recording", "done", "failed", "deleted"]
 
 
 class Artefact(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One file of the recording. Its time begins at the manifest's ``t0_ms``, like every file's."""
+    """One file of the recording. Its time begins at the manifest's ``t0_ms``, or ``offset_ms`` later."""
 
     path: str
     """Below the folder of the manifest."""
@@ -40,6 +41,8 @@ class Artefact(msgspec.Struct, frozen=True, omit_defaults=True):
     channel_id: str = ""
     start_ms: int | None = None
     """Unix milliseconds of the first medium in the file."""
+    offset_ms: int = 0
+    """How long after ``t0_ms`` the file's own time begins: 0 unless its silence was trimmed away."""
     end_ms: int | None = None
     sample_rate: int | None = None
     channels: int | None = None
@@ -132,6 +135,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     failure: str = ""
     """In state ``failed``: what went wrong. The files hold what came until then."""
     media: Media
+    sound: Sound = Sound()
+    """What the sound is made into when the stream is over; it is in WAV files until then."""
     gaps: list[Gap] = []
     """What is missing, as far as it is known."""
     reconnects: list[Reconnect] = []
@@ -155,7 +160,7 @@ class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
     stop_reason: Stop
 
 
-def begun(stream: StreamInfo, earlier: Manifest | None) -> Manifest:
+def begun(stream: StreamInfo, earlier: Manifest | None, sound: Sound | None) -> Manifest:
     """The manifest of a stream that is being recorded.
 
     What an earlier engine said of it goes on, but for how it came to an end. Of the files it listed
@@ -166,7 +171,7 @@ def begun(stream: StreamInfo, earlier: Manifest | None) -> Manifest:
     }
     if earlier:
         media = msgspec.structs.replace(earlier.media, requested=requested | earlier.media.requested)
-        listed = [artefact for artefact in earlier.artefacts if artefact.samples is not None]
+        listed = [artefact for artefact in earlier.artefacts if _is_unrepeatable(artefact)]
         failure = "" if earlier.failure == ABANDONED else earlier.failure
         return msgspec.structs.replace(
             earlier,
@@ -175,6 +180,7 @@ def begun(stream: StreamInfo, earlier: Manifest | None) -> Manifest:
             stop_reason=None,
             failure=failure,
             media=media,
+            sound=sound or earlier.sound,
             participants=[],
             artefacts=listed,
         )
@@ -191,7 +197,13 @@ def begun(stream: StreamInfo, earlier: Manifest | None) -> Manifest:
         started_ms=stream.started_ms,
         t0_ms=stream.started_ms,
         media=Media(requested, {}, {}),
+        sound=sound or Sound(),
     )
+
+
+def _is_unrepeatable(artefact: Artefact) -> bool:
+    """Whether it says what the file itself cannot say."""
+    return artefact.samples is not None or artefact.path.endswith(tuple(ENCODED))
 
 
 def save(folder: Folder, manifest: Manifest | Tombstone) -> None:

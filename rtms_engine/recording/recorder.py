@@ -18,6 +18,7 @@ from ..sinks.base import Ending, Item, StreamInfo
 from . import manifest
 from .audio import Audio
 from .drift import ClockDrift
+from .encoding import Sound
 from .folder import Folder
 from .interruptions import ENGINE_RESTARTED, Restart
 from .log import CHAT, EVENTS, TRANSCRIPT, Log
@@ -47,13 +48,14 @@ class Recorder:
             is continued: its files are made whole and stay, its time goes on, its texts grow, and sound
             and pictures go to new files beside the old ones.
         stream: what is recorded.
+        sound: what the files of sound are to become; None: what an earlier engine was asked for.
     """
 
-    def __init__(self, folder: Folder, stream: StreamInfo) -> None:
+    def __init__(self, folder: Folder, stream: StreamInfo, sound: Sound | None = None) -> None:
         self.folder = folder
         repair(folder.path)
         earlier = manifest.load(folder.path)
-        self._begun = manifest.begun(stream, earlier)
+        self._begun = manifest.begun(stream, earlier, sound)
         self._timeline = Timeline(self._begun.t0_ms)
         self._skipped = self._begun.skipped or Skipped()
         self._audio = Audio(folder, self._timeline, self._skipped, stream.media.audio, self._begun.artefacts)
@@ -113,6 +115,7 @@ class Recorder:
             partial(self._log.flush, t0_ms),
             partial(self._log.save_subtitles, t0_ms),
             self._log.save_participants,
+            *(() if ending.is_released else (partial(self._audio.finish, self._begun.sound),)),
         )
         incomplete = failure or "; ".join(problems)
         failure = incomplete or self._begun.failure
@@ -143,7 +146,7 @@ class Recorder:
         known_ms = {kind: at_ms for kind, at_ms in newest_ms.items() if at_ms is not None}
         labels = [file.label for track in (self._audio, self._camera, self._share) for file in track.files()]
         t0_ms = min((label.t0_ms for label in labels), default=earlier.t0_ms)
-        self._timeline.resume(t0_ms, max(known_ms.values(), default=None))
+        self._timeline.resume(t0_ms, max(known_ms.values(), default=None), is_fixed=self._audio.is_encoded)
         is_over = earlier.stop_reason is not None and earlier.stop_reason.code
         return Restart(known_ms, t0_ms, () if is_over else kinds)
 

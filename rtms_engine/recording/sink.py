@@ -12,6 +12,7 @@ from ..errors import SinkError
 from ..sinks.base import Ending, Item, SinkSpec, StreamInfo
 from ..sinks.delivery import Delivery, Overflow
 from . import manifest
+from .encoding import Align, Sound, SoundFormat
 from .folder import Folder
 from .recorder import Recorder
 
@@ -21,6 +22,10 @@ class RecordingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     directory: str = "recordings"
     """Where they go, one folder per stream below ``{date}/{meeting}/``."""
+    format: SoundFormat = "wav"
+    """Of the sound, when the stream is over; until then, and after a crash, it is in WAV files."""
+    align: Align = "full"
+    """``full``: every file of sound spans the whole stream; ``trimmed``: from its first sound to its last."""
 
 
 class RecordingSink:
@@ -31,6 +36,7 @@ class RecordingSink:
 
     def __init__(self, config: RecordingConfig) -> None:
         self._root = Path(config.directory)
+        self._sound = Sound(config.format, config.align)
         self._recorder: Recorder | None = None
         self._failure = ""
         self._one_at_a_time = threading.Lock()
@@ -54,7 +60,7 @@ class RecordingSink:
     def _open(self, stream: StreamInfo) -> None:
         with self._one_at_a_time, self._speaking_of_the_disk():
             earlier = _earlier_folder(self._root, stream) if stream.resumed else None
-            self._recorder = Recorder(earlier or Folder.create(self._root, stream), stream)
+            self._recorder = Recorder(earlier or Folder.create(self._root, stream), stream, self._sound)
 
     def _write(self, batch: Sequence[Item]) -> None:
         with self._one_at_a_time, self._speaking_of_the_disk():

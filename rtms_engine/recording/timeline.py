@@ -34,16 +34,17 @@ class Timeline:
     def __init__(self, started_ms: int) -> None:
         self.resume(started_ms, None)
 
-    def resume(self, t0_ms: int, newest_ms: int | None) -> None:
+    def resume(self, t0_ms: int, newest_ms: int | None, *, is_fixed: bool = False) -> None:
         """Begin where an earlier engine ended.
 
         Args:
             t0_ms: of its files.
             newest_ms: of the newest medium in them; None if there is none.
+            is_fixed: whether t0 cannot move any more, since some of them cannot.
         """
         self.t0_ms = t0_ms
         """Unix milliseconds of the first sample of every file."""
-        self._earliest_ms = t0_ms - EARLIEST_MS
+        self._earliest_ms = t0_ms if is_fixed else t0_ms - EARLIEST_MS
         self._newest_ms = newest_ms
         self._heard_at: float | None = None
         self._latest_ms = self.newest_ms + FARTHEST_MS

@@ -5,6 +5,7 @@ disk, and is passed over where the file is copied or searched. Beyond 4 GiB (37 
 6 h of Opus in stereo) the header becomes that of RF64 (EBU Tech 3306), for which it keeps a place.
 """
 
+import contextlib
 import os
 import struct
 from collections.abc import Iterable, Iterator
@@ -50,7 +51,7 @@ class WavFile:
         """Make an empty file whole, before there is any sound in it."""
         wav = cls(path, label, sample_rate, channels)
         path.write_bytes(wav._header)
-        wav._says_end = wav._sound_at
+        wav._says_end = wav.sound_at
         return wav
 
     @classmethod
@@ -75,7 +76,7 @@ class WavFile:
             if end is None:
                 end = self._finish(file)
             for position, data in pieces:
-                offset = self._offset(position)
+                offset = self.offset(position)
                 _write_at(file, data, offset)
                 end = max(end, offset + len(data))
             if end != self._says_end:
@@ -88,17 +89,8 @@ class WavFile:
 
     def samples(self, start: int, stop: int) -> bytes:
         """What the file holds from one sample up to another; silence where it holds nothing."""
-        wanted = (stop - start) * self.frame_bytes
-        begin = self._offset(start)
-        before = min(max(self._sound_at - begin, 0), wanted)
-        file = os.open(self._name, os.O_RDONLY)
-        try:
-            data = os.pread(file, wanted - before, begin + before) if wanted > before else b""
-        finally:
-            os.close(file)
-        if len(data) == wanted:
-            return data
-        return (bytes(before) + data).ljust(wanted, b"\0")
+        with self.reading() as reader:
+            return reader.samples(start, stop)
 
     def begin_at(self, t0_ms: int) -> None:
         """Put silence in front of everything if the recording's t0 has moved back.
@@ -110,7 +102,7 @@ class WavFile:
             return
         later = type(self)(self.path, self.label.at(t0_ms), self.sample_rate, self.channels)
         with self.path.open("rb") as old, replacing(self.path) as new:
-            later.take(old, self._sound_at, self._t0, new)
+            later.take(old, self.sound_at, self._t0, new)
         self.label = later.label
         self._place(self.label)
 
@@ -124,7 +116,7 @@ class WavFile:
             new: an empty file.
         """
         size = os.fstat(old.fileno()).st_size
-        moved = self._offset(first) - sound_at
+        moved = self.offset(first) - sound_at
         for start, end in stretches(old, sound_at, size):
             old.seek(start)
             new.seek(start + moved)
@@ -133,12 +125,35 @@ class WavFile:
         os.ftruncate(new.fileno(), size + moved)
         self._finish(new.fileno())
 
+    def cut(self, from_ms: int) -> None:
+        """Let the file begin at a time, whether that is before or behind its beginning. It is replaced at
+        once.
+        """
+        if from_ms <= self.label.t0_ms:
+            self.begin_at(from_ms)
+            return
+        first = self.samples_at(from_ms)
+        later = type(self)(self.path, self.label.at(from_ms), self.sample_rate, self.channels)
+        with self.path.open("rb") as old, replacing(self.path) as new:
+            later.take(old, self.offset(first), first, new)
+        self.label = later.label
+        self._place(self.label)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator["Reader"]:
+        """Open it once for many looks at it."""
+        file = os.open(self._name, os.O_RDONLY)
+        try:
+            yield Reader(self, file)
+        finally:
+            os.close(file)
+
     def last_until(self, sample: int) -> None:
         """Put silence behind everything, up to a sample; nothing happens to a file that is longer."""
         file = os.open(self._name, os.O_RDWR)
         try:
-            if os.fstat(file).st_size < self._offset(sample):
-                os.ftruncate(file, self._offset(sample))
+            if os.fstat(file).st_size < self.offset(sample):
+                os.ftruncate(file, self.offset(sample))
             self._finish(file)
         finally:
             os.close(file)
@@ -159,53 +174,54 @@ class WavFile:
     @property
     def end(self) -> int:
         """The absolute number of the sample behind the last."""
-        return self._t0 + max(self.path.stat().st_size - self._sound_at, 0) // self.frame_bytes
+        return self._t0 + max(self.path.stat().st_size - self.sound_at, 0) // self.frame_bytes
 
     @property
     def end_ms(self) -> int:
         """Unix milliseconds at which it ends."""
         return self.milliseconds_at(self.end)
 
-    def blocks(self, first: int) -> Iterator[tuple[int, bytes]]:
-        """All sound from a sample on, in pieces of moderate length: their places and what they hold.
-
-        Holes are left out.
-        """
+    def sounding_ms(self) -> tuple[int, int] | None:
+        """Unix milliseconds of the first sample that is not silent, and behind the last; None if all are."""
         with self.path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            size -= (size - self._sound_at) % self.frame_bytes
-            for start, stop in stretches(file, max(self._offset(first), self._sound_at), size):
-                at = start - (start - self._sound_at) % self.frame_bytes
-                end = stop + -(stop - self._sound_at) % self.frame_bytes
-                file.seek(at)
-                while at < end and (data := file.read(min(_BLOCK, end - at))):
-                    yield self._t0 + (at - self._sound_at) // self.frame_bytes, data
-                    at += len(data)
+            blocks = [
+                (at, min(_BLOCK, stop - at))
+                for start, stop in stretches(file, self.sound_at, os.fstat(file.fileno()).st_size)
+                for at in range(start, stop, _BLOCK)
+            ]
+            first = next(filter(None, (self._sounding(file, *block) for block in blocks)), None)
+            last = next(filter(None, (self._sounding(file, *block) for block in reversed(blocks))), None)
+        if first is None or last is None:
+            return None
+        return self.milliseconds_at(first[0]), -(-(last[1] + 1) * 1000 // self.sample_rate)
 
-    def first_sound_ms(self) -> int | None:
-        """Unix milliseconds of the first sample that is not silent."""
-        for position, data in self.blocks(self._t0):
-            (sounding,) = np.frombuffer(data, "<i2").nonzero()
-            if sounding.size:
-                return self.milliseconds_at(position + int(sounding[0]) // self.channels)
-        return None
+    def _sounding(self, file: BinaryIO, at: int, size: int) -> tuple[int, int] | None:
+        """The first and the last sample in a part of the file that are not silent."""
+        file.seek(at)
+        (loud,) = np.frombuffer(file.read(size & ~1), "<i2").nonzero()
+        if not loud.size:
+            return None
+        before = at - self.sound_at
+        first, last = (self._t0 + (before + 2 * int(loud[n])) // self.frame_bytes for n in (0, -1))
+        return first, last
 
     def _place(self, label: Label) -> None:
-        self._sound_at = _START.size + len(label.encode()) + 8
+        self.sound_at = _START.size + len(label.encode()) + 8
         """Where in the file the samples begin."""
         self._t0 = self.samples_at(label.t0_ms)
         self._says_end: int | None = None
         """Where the file ends by its header; None if nobody has looked."""
         self._header = self._header_of(0)
 
-    def _offset(self, position: int) -> int:
-        return self._sound_at + (position - self._t0) * self.frame_bytes
+    def offset(self, position: int) -> int:
+        """Where in the file a sample is."""
+        return self.sound_at + (position - self._t0) * self.frame_bytes
 
     def _finish(self, file: int) -> int:
         """Cut off what is no whole sample, say how much there is, and return where the file ends."""
         size = os.fstat(file).st_size
-        data_bytes = max(size - self._sound_at, 0)
-        end = self._sound_at + data_bytes - data_bytes % self.frame_bytes
+        data_bytes = max(size - self.sound_at, 0)
+        end = self.sound_at + data_bytes - data_bytes % self.frame_bytes
         if end < size:
             os.ftruncate(file, end)
         self._say(file, end)
@@ -214,17 +230,17 @@ class WavFile:
     def _say(self, file: int, end: int) -> None:
         """Write into the header that the file ends there."""
         riff_bytes = end - 8
-        if riff_bytes > _COUNTED_BYTES:
-            self._header = self._header_of(end - self._sound_at)
+        if riff_bytes > _COUNTED_BYTES or self._header.startswith(b"RF64"):
+            self._header = self._header_of(end - self.sound_at)
         else:
             _SIZE.pack_into(self._header, _RIFF_SIZE_AT, riff_bytes)
-            _SIZE.pack_into(self._header, self._sound_at - _SIZE.size, end - self._sound_at)
+            _SIZE.pack_into(self._header, self.sound_at - _SIZE.size, end - self.sound_at)
         _write_at(file, self._header, 0)
         self._says_end = end
 
     def _header_of(self, data_bytes: int) -> bytearray:
         text = self.label.encode()
-        riff_bytes = self._sound_at - 8 + data_bytes
+        riff_bytes = self.sound_at - 8 + data_bytes
         is_long = riff_bytes > _COUNTED_BYTES
         start = _START.pack(
             b"RF64" if is_long else b"RIFF",
@@ -249,6 +265,35 @@ class WavFile:
         )
         size = _COUNTED_BYTES if is_long else data_bytes
         return bytearray(start + text + b"data" + _SIZE.pack(size))
+
+
+class Reader:
+    """A WAV file that is open."""
+
+    def __init__(self, wav: WavFile, file: int) -> None:
+        self._wav = wav
+        self._file = file
+
+    def samples(self, start: int, stop: int) -> bytes:
+        """What the file holds from one sample up to another; silence where it holds nothing."""
+        wav = self._wav
+        wanted, begin = (stop - start) * wav.frame_bytes, wav.offset(start)
+        if begin >= wav.sound_at:
+            data = os.pread(self._file, wanted, begin)
+            return data if len(data) == wanted else data.ljust(wanted, b"\0")
+        before = min(wav.sound_at - begin, wanted)
+        data = os.pread(self._file, wanted - before, begin + before)
+        return (bytes(before) + data).ljust(wanted, b"\0")
+
+    def is_hole(self, start: int, stop: int) -> bool:
+        """Whether it is certain that there is nothing but silence."""
+        if not hasattr(os, "SEEK_DATA"):
+            return False
+        begin = max(self._wav.offset(start), self._wav.sound_at)
+        try:
+            return os.lseek(self._file, begin, os.SEEK_DATA) >= self._wav.offset(stop)
+        except OSError:  # nothing up to the end
+            return True
 
 
 def stretches(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -111,7 +111,7 @@ packets_of_three = st.lists(
 )
 
 
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 @given(packets_of_three, st.randoms())
 def test_the_mix_is_the_same_in_any_order_and_any_batches(
     tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[int, int, int]], random: Any
