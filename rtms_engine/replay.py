@@ -79,7 +79,7 @@ def replay_file(path: Path, sinks: Sequence[ReadySink], speed: float = math.inf)
         first = next(capture.records())
         start_s = first.time_ns / 1e9
         with asyncio.Runner(loop_factory=lambda: ReplayLoop(start_s, speed)) as runner:
-            return runner.run(_Replay(capture, start_s, [_inline(sink) for sink in sinks]).run())
+            return runner.run(_Replay(capture, start_s, [_held(sink) for sink in sinks]).run())
 
 
 class _Replay:
@@ -179,11 +179,11 @@ def _bundles(records: Iterator[Record]) -> Iterator[list[Record]]:
 
 def _own(factory: Callable[[], Sink]) -> ReadySink:
     kinds = getattr(factory, "kinds", None)
-    spec = SinkSpec("own", lambda _: factory())
+    spec = SinkSpec("own", lambda _: factory(), blocking=getattr(factory, "blocking", False))
     return ReadySink("own", spec, spec.kinds if kinds is None else frozenset(kinds), spec.config_type())
 
 
-def _inline(sink: ReadySink) -> ReadySink:
+def _held(sink: ReadySink) -> ReadySink:
     """The same sink, at whose work time stands still."""
     make = sink.spec.factory
     kind = _Blocking if sink.spec.blocking else _Held
@@ -212,13 +212,13 @@ class _Held:
 
 
 class _Blocking(_Held):
-    """A sink around one whose verbs block; nothing else has to go on meanwhile."""
+    """A sink around one whose verbs block: always in the same thread, as live ones."""
 
     async def open(self, stream: StreamInfo) -> None:
-        self._sink.open(stream)
+        await asyncio.to_thread(self._sink.open, stream)
 
     async def write(self, batch: Sequence[Item]) -> None:
-        self._sink.write(batch)
+        await asyncio.to_thread(self._sink.write, batch)
 
     async def close(self, ending: Ending) -> None:
-        self._sink.close(ending)
+        await asyncio.to_thread(self._sink.close, ending)

@@ -1,8 +1,7 @@
 """The loop of a replay: its time is the capture's.
 
-When nothing is ready, time goes on to the next timer: at once, or at a chosen pace. What would run in a
-thread runs here and now, and time stands still while a sink is at work, so nothing depends on how fast
-this machine is, and no sink can fall behind.
+When nothing is ready, time goes on to the next timer: at once, or at a chosen pace. It stands still while a
+thread or a sink is at work, so nothing depends on how fast this machine is, and no sink can fall behind.
 """
 
 import asyncio
@@ -11,6 +10,7 @@ import math
 import selectors
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 PATIENCE_S = 5.0
@@ -26,6 +26,8 @@ class _Selector(selectors.BaseSelector):
     def __init__(self, start_s: float, speed: float) -> None:
         self.now = start_s
         self.holders = 0
+        self.threads = 0
+        """Functions at work in a thread."""
         self.settled: list[asyncio.Future[None]] = []
         """Who waits until nothing more happens at this time."""
         self._speed = speed
@@ -36,7 +38,7 @@ class _Selector(selectors.BaseSelector):
         ready = self._real.select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
-        if self.holders or (timeout is None and not self.settled):
+        if self.holders or self.threads or (timeout is None and not self.settled):
             return self._wait(timeout)
         self._waited_s = 0.0
         if self.settled:
@@ -61,7 +63,7 @@ class _Selector(selectors.BaseSelector):
         began = time.monotonic()
         ready = self._real.select(timeout if timeout is None else min(timeout, 0.1))
         waited_s = time.monotonic() - began
-        self._waited_s = 0.0 if ready else self._waited_s + waited_s
+        self._waited_s = 0.0 if ready or self.threads else self._waited_s + waited_s
         if self._waited_s > PATIENCE_S:
             self.now += waited_s
         return ready
@@ -93,6 +95,7 @@ class ReplayLoop(asyncio.SelectorEventLoop):
         """
         self._selector_of_time = _Selector(start_s, speed)
         super().__init__(self._selector_of_time)
+        self.set_default_executor(ThreadPoolExecutor(1, "replay"))
 
     def time(self) -> float:
         """The capture's time, seconds."""
@@ -122,10 +125,11 @@ class ReplayLoop(asyncio.SelectorEventLoop):
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Callable[..., _T], *args: Any
     ) -> asyncio.Future[_T]:
-        """Run ``func`` here and now; the future is done when this returns."""
-        future: asyncio.Future[_T] = self.create_future()
-        try:
-            future.set_result(func(*args))
-        except Exception as error:  # noqa: BLE001 - it is the caller's, who awaits the future
-            future.set_exception(error)
+        """Run ``func`` in a thread, one after the other; time stands still meanwhile."""
+        self._selector_of_time.threads += 1
+        future = super().run_in_executor(executor, func, *args)
+        future.add_done_callback(self._thread_done)
         return future
+
+    def _thread_done(self, _: object) -> None:
+        self._selector_of_time.threads -= 1

@@ -117,7 +117,7 @@ class CaptureReader:
             if since_ns is not None and block.header.last_ns < since_ns:
                 yield from block.summary.records()
                 continue
-            for record in self._records(block):
+            for record in self.records_of(block):
                 if since_ns is None or record.time_ns >= since_ns or record.kind not in rtmscap.MESSAGES:
                     yield record
 
@@ -125,7 +125,7 @@ class CaptureReader:
         """The raw messages of one leg, for whoever wants only these."""
         for block in self.blocks():
             if any(count.leg == leg and count.kind == kind for count in block.summary.counts):
-                for record in self._records(block):
+                for record in self.records_of(block):
                     if record.leg == leg and record.kind is kind:
                         yield record.data
 
@@ -169,7 +169,8 @@ class CaptureReader:
             return None
         return Block(at, header, summary, min(left, header.stored_bytes))
 
-    def _records(self, block: Block) -> Iterator[Record]:
+    def records_of(self, block: Block) -> Iterator[Record]:
+        """Those of one block; of one that is cut or damaged, those that are whole before that."""
         header = block.header
         at = block.offset + BLOCK_HEADER_BYTES + header.summary_bytes
         self._file.seek(at)

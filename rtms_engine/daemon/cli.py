@@ -9,6 +9,7 @@ from .commands.check import check
 from .commands.demo import demo
 from .commands.explain import explain
 from .commands.export import export
+from .commands.inspect import inspect
 from .commands.replay import replay
 from .commands.run import run
 from .commands.simulate import simulate
@@ -22,6 +23,7 @@ _COMMANDS: tuple[click.Command, ...] = (
     stream,
     export,
     replay,
+    inspect,
     token,
     check,
     explain,

@@ -1,7 +1,7 @@
 import asyncio
 import socket
 import time
-from threading import Timer
+from threading import Timer, get_ident
 
 import pytest
 
@@ -36,10 +36,13 @@ def test_or_a_part_of_what_it_did():
     assert 0.1 <= time.monotonic() - began < 5
 
 
-def test_a_thread_is_not_a_thread():
+def test_time_stands_still_for_a_thread():
     async def main():
         loop = asyncio.get_running_loop()
-        await asyncio.to_thread(time.sleep, 0.01)
+        alarm = loop.call_later(1, pytest.fail, "time went on")
+        assert await asyncio.to_thread(get_ident) == await asyncio.to_thread(get_ident) != get_ident()
+        await asyncio.to_thread(time.sleep, 0.05)
+        alarm.cancel()
         with pytest.raises(ZeroDivisionError):
             await asyncio.to_thread(lambda: 1 / 0)
         return loop.time()

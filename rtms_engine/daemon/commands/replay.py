@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 from rich.console import Console
 from rich.text import Text
 
@@ -106,7 +107,7 @@ def _placed(sink: SinkConfig, out: Path | None) -> SinkConfig:
     place = next((key for key in _PLACES if key in keys), None)
     if out is None or place is None:
         return sink
-    return SinkConfig(sink.type, sink.name, sink.kinds, {**sink.options, place: str(out)})
+    return msgspec.structs.replace(sink, options={**sink.options, place: str(out)})
 
 
 def _show(replayed: Replayed, console: Console) -> None:
