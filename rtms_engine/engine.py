@@ -12,17 +12,19 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import msgspec
 import structlog
 from aiohttp import web
 
 from .api.access import Doorkeeper
+from .api.metrics import Totals, metrics_operation
 from .api.server import ApiServer
 from .api.streams import Streams
 from .api.tokens import TokenFile
@@ -57,6 +59,8 @@ from .supervisor.admission import admit
 from .supervisor.resources import look
 from .supervisor.restart import RestartPolicy
 from .supervisor.supervisor import Supervisor
+from .telemetry.histogram import Histogram
+from .telemetry.loop_lag import LoopLag
 from .telemetry.story import Entry, Note, StoryBook, hearing
 from .telemetry.tap import tap, untap
 from .webhook.receiver import WebhookReceiver, WebhookStatistics
@@ -124,11 +128,13 @@ class Engine:
         if callback is not None:
             spec = SinkSpec("callback", lambda _: CallbackSink(callback), live=True, delivery=PATIENT)
             self._own_sinks.append(_own(spec))
+        self.version = version("rtms-engine")
+        self._totals = Totals()
         self._stories = StoryBook()
         self._hearing = hearing(self._stories.note, self._unix_ms)
         self._pool = _pool(config, self._stories.note)
         self._supervisor: Supervisor[StreamWorker | RemoteStream] = Supervisor(
-            self._make_worker, self._stream_ended
+            self._make_worker, self._stream_ended, self._totals.add
         )
         self._secret_tokens = _secret_tokens(config)
         self._receiver = WebhookReceiver(
@@ -149,6 +155,7 @@ class Engine:
         self._journal: Journal = MemoryJournal(unix_s)
         self._running = AsyncExitStack()
         self._api: ApiServer | None = None
+        self._lag: LoopLag | None = None
         self._port = config.server.port
 
     async def __aenter__(self) -> Self:
@@ -174,6 +181,7 @@ class Engine:
                 await self._supervisor.take_up(stream.start, stream.stop)
             await self._listen(stack)
             if self._config.api.enabled:
+                self._watch_lag(stack)
                 self._api = await stack.enter_async_context(self._api_server())
             self._running = stack.pop_all()
         _log.info("EngineStarted", webhook=self.webhook_url, api=self.api_url, apps=list(self._secret_tokens))
@@ -203,18 +211,30 @@ class Engine:
             raise ConfigError([f"server: cannot listen on {server.host}:{server.port}: {why}"]) from error
         self._port = runner.addresses[0][1]
 
+    def _watch_lag(self, stack: AsyncExitStack) -> None:
+        loop = asyncio.get_running_loop()
+        self._lag = lag = LoopLag(loop.time())
+        ticks = AsyncExitStack()
+
+        def tick() -> None:
+            ticks.pop_all()
+            ticks.callback(loop.call_at(lag.tick(loop.time()), tick).cancel)
+
+        stack.push_async_exit(ticks)
+        tick()
+
     def _api_server(self) -> ApiServer:
         api, directory = self._config.api, self._config.state.directory
         find = TokenFile(Path(directory)).find if directory else _no_token
         return ApiServer(
-            Streams(self).operations(),
+            [*Streams(self).operations(), metrics_operation(self)],
             Doorkeeper(
                 find,
                 anonymous=api.anonymous,
                 hosts=frozenset(api.hosts),
                 requests_per_s=api.requests_per_s,
             ),
-            version=version("rtms-engine"),
+            version=self.version,
             host=api.host,
             port=api.port,
         )
@@ -278,6 +298,27 @@ class Engine:
     def webhooks(self) -> WebhookStatistics:
         """The webhooks received, by result."""
         return self._receiver.statistics()
+
+    def ended_totals(self) -> Totals:
+        """The sums over the streams that ended."""
+        return self._totals
+
+    def webhook_results(self) -> Mapping[str, int]:
+        """Webhooks by what became of them."""
+        return msgspec.structs.asdict(self._receiver.statistics())
+
+    def webhook_latency(self) -> Histogram:
+        """How long the answers to webhooks took."""
+        return self._receiver.latency
+
+    def loop_lags(self) -> Mapping[str, float]:
+        """How much the event loops lag behind, in seconds: this process's, and those of `processes`."""
+        others = {str(process.number): process.lag_s for process in self.processes()}
+        return {"engine": self._lag.lag_s if self._lag else 0.0, **others}
+
+    def free_disk(self) -> Mapping[str, float]:
+        """Bytes that are free where sinks write, by directory."""
+        return {place: mb * 1e6 for place, mb in look(self._factory.directories).free_disk_mb.items()}
 
     def end_stream(self, stream_id: StreamId) -> None:
         """Ask Zoom to end a stream (STREAM_CLOSE_REQ). Raises KeyError if there is no such stream."""

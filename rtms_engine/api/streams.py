@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from ..model.causes import Cause
 from ..model.events import GapNoted
 from ..model.ids import StreamId
 from ..model.media import MediaKind
@@ -61,6 +62,7 @@ class Stream(StreamSummary, frozen=True, kw_only=True):
     granted: dict[MediaKind, dict[str, Any]]
     refused: dict[MediaKind, str]
     """Why a kind does not come."""
+    losses_by_cause: dict[Cause, int]
     missing: tuple[GapNoted, ...]
     """The gaps, latest last."""
     sinks: tuple[SinkStatistics, ...]
@@ -216,6 +218,7 @@ def _whole(stream: StreamStatistics) -> Stream:
         requested=tuple(sorted(stream.info.kinds)),
         granted=overview.granted,
         refused=overview.refused,
+        losses_by_cause=overview.losses,
         missing=overview.gaps,
         sinks=stream.sinks,
         unusable=stream.noise,
@@ -241,7 +244,7 @@ def _facts(stream: StreamStatistics) -> dict[str, Any]:
         "participants": sum(one.left_ms is None for one in overview.participants),
         "received": stream.received,
         "gaps": len(overview.gaps),
-        "losses": overview.losses,
+        "losses": sum(overview.losses.values()),
         "ended_ms": ending.timestamp_ms if ending else None,
         "stop_reason": ending.stop_reason.name if ending else "",
     }

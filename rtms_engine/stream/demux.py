@@ -1,6 +1,6 @@
 """From one stream to its sinks, by kind."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ..model.events import StreamEvent
 from ..model.frames import KIND_OF_FRAME, Frame
@@ -21,9 +21,17 @@ class Demultiplexer:
             for frame_type, kind in KIND_OF_FRAME.items()
         }
         self._received = dict.fromkeys(KIND_OF_FRAME, 0)
+        self.first_at: float | None = None
+        """When the first frame came (loop's time)."""
+        self.publish: Callable[[Frame], None] = self._publish_first
+        """Hand on one frame of media."""
 
-    def publish(self, frame: Frame) -> None:
-        """One frame of media."""
+    def _publish_first(self, frame: Frame) -> None:
+        self.first_at = frame.received_at
+        self.publish = self._publish
+        self._publish(frame)
+
+    def _publish(self, frame: Frame) -> None:
         frame_type = type(frame)
         self._received[frame_type] += 1
         for runner in self._by_type[frame_type]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from ..model.causes import Cause, cause_of
 from ..model.events import (
     ActiveSpeakerChanged,
     ConnectionLost,
@@ -73,8 +74,8 @@ class Overview(msgspec.Struct, frozen=True):
     refused: dict[MediaKind, str] = {}
     """Why a kind does not come."""
     gaps: tuple[GapNoted, ...] = ()
-    losses: int = 0
-    """How often a connection was lost."""
+    losses: dict[Cause, int] = {}
+    """How often a connection was lost, by cause."""
 
 
 class Overseer:
@@ -87,7 +88,7 @@ class Overseer:
         self._granted: dict[MediaKind, dict[str, Any]] = {}
         self._refused: dict[MediaKind, str] = {}
         self._gaps: deque[GapNoted] = deque(maxlen=MOST_GAPS)
-        self._losses = 0
+        self._losses: dict[Cause, int] = {}
 
     def overview(self) -> Overview:
         """As it stands."""
@@ -98,7 +99,7 @@ class Overseer:
             dict(self._granted),
             dict(self._refused),
             tuple(self._gaps),
-            self._losses,
+            dict(self._losses),
         )
 
     def hear(self, event: StreamEvent) -> None:  # noqa: C901, PLR0912 - one case each
@@ -128,8 +129,9 @@ class Overseer:
                 self._granted.pop(kind, None)
             case GapNoted():
                 self._gap(event)
-            case ConnectionLost():
-                self._losses += 1
+            case ConnectionLost(reason=reason):
+                cause = cause_of(reason)
+                self._losses[cause] = self._losses.get(cause, 0) + 1
             case _:
                 pass
 

@@ -131,6 +131,10 @@ class StreamStatistics(msgspec.Struct, frozen=True):
     ending: Ending | None = None
     legs: tuple[LegState, ...] = ()
     overview: Overview = Overview()
+    joined_after_s: float | None = None
+    """From the start to Zoom's acceptance of signaling; None before."""
+    media_after_s: float | None = None
+    """From the start to the first frame."""
 
 
 class StreamWorker:
@@ -166,6 +170,8 @@ class StreamWorker:
         self._video_choice = VideoChoice(settings.follow) if self._chooses_video else None
         self._ending: Ending | None = None
         self._signaling_since = 0.0
+        self._began = 0.0
+        self._joined_at: float | None = None
         self._ended_ms: int | None = None
         """When Zoom ended the stream, by its clock, if it said so."""
         self._log = structlog.get_logger().bind(
@@ -222,6 +228,8 @@ class StreamWorker:
             self._ending,
             tuple(map(self._leg_state, self._lifecycle.legs)),
             self._reception.overseer.overview(),
+            self._after_s(self._joined_at),
+            self._after_s(self._demux.first_at),
         )
 
     async def run(self) -> bool:
@@ -235,6 +243,7 @@ class StreamWorker:
         structlog.contextvars.bind_contextvars(
             stream_id=self.info.stream_id, meeting=self.info.entity_id, product=self.info.product.name
         )
+        self._began = asyncio.get_running_loop().time()
         try:
             async with asyncio.TaskGroup() as tasks:
                 for runner in self._runners:
@@ -276,6 +285,9 @@ class StreamWorker:
                 commands = self._lifecycle.handle(event, loop.time())
             for command in commands:
                 self._carry_out(command, tasks)
+
+    def _after_s(self, at: float | None) -> float | None:
+        return None if at is None else max(at - self._began, 0.0)
 
     def _leg_state(self, leg: Leg) -> LegState:
         traffic = self._connections.traffic(leg.id)
@@ -402,6 +414,7 @@ class StreamWorker:
                 return  # nothing that a replaced connection says may act (V1.md Appendix A)
             case HandshakeAccepted(server_urls=server_urls):
                 if driver.leg == SIGNALING:
+                    self._joined_at = self._joined_at or asyncio.get_running_loop().time()
                     self._signaling_since = asyncio.get_running_loop().time()
                 self._handshake_accepted(driver, event)
                 self._post(LegAccepted(driver.leg, driver.generation, server_urls))

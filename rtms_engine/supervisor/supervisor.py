@@ -63,14 +63,21 @@ class Supervisor(Generic[W]):
     Leaving the block lets go of every stream (`release`) and waits until all have finished.
     """
 
-    def __init__(self, make_worker: Callable[[StreamStarted, bool], W], ended: Ended) -> None:
+    def __init__(
+        self,
+        make_worker: Callable[[StreamStarted, bool], W],
+        ended: Ended,
+        remember: Callable[[Any], None] = lambda _: None,
+    ) -> None:
         """
         Args:
             make_worker: builds the worker for a start; the flag says that an earlier engine had the
                 stream. Raises RtmsError if it must not be joined; that is then reported.
+            remember: given the last statistics of every worker that is done.
             ended: told when a stream is over. Of a stream that we let go of it is not told: another
                 engine, or this one after a restart, may take it up again.
         """
+        self._remember = remember
         self._make_worker = make_worker
         self._ended = ended
         self._book = StreamBook()
@@ -221,7 +228,9 @@ class Supervisor(Generic[W]):
             _log.exception("StreamFailed", stream_id=stream_id, reason="defect in the engine")
         finally:
             del self._workers[stream_id]
-            self._recent.append(worker.statistics())
+            last = worker.statistics()
+            self._recent.append(last)
+            self._remember(last)
             again = self._waiting.pop(stream_id, None)
             if again is None:
                 self._book.ended(stream_id)

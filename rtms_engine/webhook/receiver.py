@@ -43,6 +43,7 @@ from ..model.signals import (
     Unusable,
     UrlValidation,
 )
+from ..telemetry.histogram import Histogram
 from ..telemetry.throttle import Throttle
 from ..wire.signature import encrypted_token
 from .parse import parse
@@ -52,6 +53,8 @@ LARGEST_BODY = 1024 * 1024
 """Bytes; Zoom's webhooks have some hundred."""
 BODY_TIMEOUT_S = 0.8
 ACCEPT_TIMEOUT_S = 2.0
+LATENCY_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
+"""Zoom waits for 3 s (V1.md §1.5)."""
 
 Accept: TypeAlias = Callable[[StreamSignal | AccountSignal], Awaitable[None]]
 """Takes a signal over; it is safe with the callee when this returns."""
@@ -115,6 +118,8 @@ class WebhookReceiver:
         self._path = path
         self._why_not_ready = why_not_ready
         self._results: Counter[Result] = Counter()
+        self.latency = Histogram(LATENCY_S)
+        """How long the answers took."""
         self._refusals = _Refusals()
 
     def __repr__(self) -> str:
@@ -145,6 +150,7 @@ class WebhookReceiver:
         self._refusals.close()
 
     async def _post(self, request: web.Request) -> web.Response:
+        began = asyncio.get_running_loop().time()
         try:
             result, response = await self._receive(request)
         except WebhookRejected as rejection:
@@ -160,6 +166,7 @@ class WebhookReceiver:
             _log.exception("WebhookFailed")
             result, response = Result.FAILED, web.Response(status=500, text="failed")
         self._results[result] += 1
+        self.latency.observe(asyncio.get_running_loop().time() - began)
         return response
 
     async def _receive(self, request: web.Request) -> tuple[Result, web.Response]:

@@ -1,5 +1,6 @@
 """A stream as somebody sees it who looks at it."""
 
+from rtms_engine.model.causes import Cause
 from rtms_engine.model.events import (
     ActiveSpeakerChanged,
     ConnectionLost,
@@ -74,12 +75,12 @@ def test_media_that_come_are_not_refused() -> None:
 def test_gaps_are_corrected_and_counted() -> None:
     overview = seen(
         StreamStateChanged(1, "ACTIVE"),
-        ConnectionLost(2, "audio", "reset"),
+        ConnectionLost(2, "audio", "closed by the server"),
         GapNoted(3, MediaKind.AUDIO, 100, 200, "reset"),
         GapNoted(4, MediaKind.AUDIO, 100, 150, "reset"),
     )
     assert overview.gaps == (GapNoted(4, MediaKind.AUDIO, 100, 150, "reset"),)
-    assert (overview.state, overview.losses) == ("ACTIVE", 1)
+    assert (overview.state, overview.losses) == ("ACTIVE", {Cause.CLOSED: 1})
 
 
 def test_it_is_bounded_whatever_comes() -> None:

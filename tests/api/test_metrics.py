@@ -1,0 +1,91 @@
+"""What Prometheus reads."""
+
+import re
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from rtms_engine import SinkConfig, StopReason
+from rtms_engine.api.metrics import COUNTERS, Totals
+from rtms_engine.model.causes import Cause
+from rtms_engine.model.events import GapNoted
+from rtms_engine.model.media import MediaKind
+from rtms_engine.model.products import MEETING
+from rtms_engine.simulator import synthetic_script
+from rtms_engine.sinks.base import Ending, StreamInfo
+from rtms_engine.stream.overview import Overview
+from rtms_engine.stream.worker import StreamStatistics
+from tests.api.support import settle, zoom_and_api
+from tests.e2e.support import over
+
+INFO = StreamInfo("stream", "app", MEETING, "meeting", 0)
+AUDIO = frozenset({MediaKind.AUDIO})
+
+
+def test_what_streams_add() -> None:
+    overview = Overview(
+        gaps=(GapNoted(9, MediaKind.AUDIO, 1_000, 3_500, "closed by the server with 1006"),),
+        losses={Cause.CLOSED: 2},
+        refused={MediaKind.VIDEO: "scope"},
+    )
+    stream = StreamStatistics(
+        INFO,
+        "finished",
+        {MediaKind.AUDIO: 7},
+        overview=overview,
+        ending=Ending(StopReason.MEETING_ENDED, 0),
+        joined_after_s=0.2,
+    )
+    totals = Totals([stream, stream])
+    assert totals.counts["rtms_frames_received"] == {("audio",): 14}
+    assert totals.counts["rtms_gap_seconds"] == {("audio", "closed"): 5.0}
+    assert totals.counts["rtms_connections_lost"] == {("closed",): 4}
+    assert totals.counts["rtms_media_refused"] == {("video",): 2}
+    assert totals.ended == {("MEETING_ENDED",): 2}
+    assert totals.latencies["rtms_join_seconds"].buckets()[-1] == ("+Inf", 2.0)
+    assert totals.latencies["rtms_first_media_seconds"].buckets()[-1] == ("+Inf", 0.0)
+
+
+@pytest.mark.virtual_clock
+async def test_a_scrape_of_an_engine_at_work() -> None:
+    """Counters go on when streams end; and nothing names a stream or a meeting."""
+    async with zoom_and_api(SinkConfig("null")) as (zoom, engine, client):
+
+        async def scrape() -> dict[str, float]:
+            async with client.get("/metrics") as response:
+                assert response.status == 200
+                text = await response.text()
+            assert meeting.stream_id not in text
+            return {
+                sample.name + "".join(sorted(sample.labels.values())): sample.value
+                for family in text_string_to_metric_families(text)
+                for sample in family.samples
+            }
+
+        script = synthetic_script(speakers=1, duration_ms=60_000)
+        meeting = await zoom.start(script, engine.webhook_url, granted=AUDIO)
+        await settle(10)
+        live = await scrape()
+        assert live["rtms_streamslive"] == 1
+        assert live["rtms_frames_received_totalaudio"] > 50
+        assert live["rtms_received_bytes_totalaudio"] > 100_000
+        assert live["rtms_media_refused_totalvideo"] == 1
+        assert live["rtms_sink_items_written_totalaudionull"] > 50
+        assert live["rtms_webhooks_totalaccepted"] == 1
+        assert live["rtms_webhook_seconds_count"] == 1
+        assert live["rtms_join_seconds_count"] == live["rtms_first_media_seconds_count"] == 1
+        assert "rtms_loop_lag_secondsengine" in live
+        await meeting.stop()
+        await over(engine, meeting)
+        ended = await scrape()
+        assert "rtms_streamslive" not in ended
+        assert ended["rtms_streams_ended_totalMEETING_ENDED"] == 1
+        for name in ("rtms_frames_received_totalaudio", "rtms_received_bytes_totalaudio"):
+            assert ended[name] >= live[name]
+
+
+def test_names_are_prometheus_names() -> None:
+    for row in COUNTERS:
+        assert re.fullmatch(r"rtms_[a-z_]+", row.name)
+        assert not row.name.endswith("_total"), "the library adds it"
+        assert row.help.endswith(".")
