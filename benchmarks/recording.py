@@ -12,8 +12,12 @@ than real time, and by how much did memory grow in the second half? ``--hours 4 
 size that the engine promises; the default is smaller.
 """
 
+import argparse
 import json
+import platform
+import resource
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -25,15 +29,19 @@ from rtms_engine.model.frames import AudioFrame, Speaker
 from rtms_engine.model.ids import StreamId
 from rtms_engine.model.media import AudioParams
 from rtms_engine.model.products import MEETING
+from rtms_engine.model.reasons import StopReason
+from rtms_engine.recording.encoding import Sound, SoundFormat
 from rtms_engine.recording.folder import Folder
 from rtms_engine.recording.recorder import Recorder
-from rtms_engine.sinks.base import StreamInfo
+from rtms_engine.sinks.base import Ending, StreamInfo
 
 T0 = 1_700_000_000_000
 PARAMS = AudioParams()
 PACKETS = 10
 """A second of one voice."""
 STREAMS, ROUNDS, SECONDS = 20, 7, 10
+MINUTES = 2
+ENDING = Ending(StopReason.MEETING_ENDED, T0)
 TURN_S = 8
 """How long somebody speaks in the long meeting."""
 
@@ -116,10 +124,87 @@ def batch(root: Path) -> dict[str, Any]:
     }
 
 
+def formats(root: Path) -> dict[str, Any]:
+    """A meeting of two minutes in each format."""
+    costs = {}
+    for form in ("wav", "flac", "opus"):
+        info = stream(form)
+        recorder = Recorder(Folder.create(root, info), info, Sound(form))
+        begun = time.process_time()
+        for second in range(MINUTES * 60):
+            recorder.write(spoken(info, Speaker(1001 + second // TURN_S % 2, "x"), second))
+        recording_s = time.process_time() - begun
+        recorder.close(ENDING, "")
+        spent_s = time.process_time() - begun
+        files = list((recorder.folder.path / "audio").iterdir())
+        costs[form] = {
+            "cpu_s": round(spent_s / MINUTES, 3),
+            "of_it_recording_s": round(recording_s / MINUTES, 3),
+            "bytes": sum(512 * path.stat().st_blocks for path in files) // MINUTES,
+        }
+    return costs
+
+
+def meeting(root: Path, hours: float, participants: int, form: SoundFormat) -> dict[str, Any]:
+    """Two at a time speak in turns, of all participants; some are silent for hours."""
+    info = stream("long")
+    recorder = Recorder(Folder.create(root, info), info, Sound(form))
+    speakers = [Speaker(1001 + n, f"Participant {n}") for n in range(participants)]
+    seconds, resident = round(hours * 3600), []
+    begun, begun_cpu = time.perf_counter(), time.process_time()
+    for second in range(seconds):
+        turn = second // TURN_S
+        batch = spoken(info, speakers[turn % participants], second)
+        batch += spoken(info, speakers[turn * 7 % participants], second) if turn % 3 == 0 else []
+        recorder.write(batch)
+        if second % max(seconds // 20, 1) == 0:
+            resident.append(resident_mb())
+    recorded = time.perf_counter() - begun
+    recorder.close(ENDING, "")
+    spent, cpu = time.perf_counter() - begun, time.process_time() - begun_cpu
+    resident.append(resident_mb())
+    return {
+        "hours": hours,
+        "participants": participants,
+        "format": form,
+        "times_faster_than_real_time": round(seconds / spent, 1),
+        "closing_s": round(spent - recorded, 1),
+        "cpu_s_per_hour": round(cpu / hours, 1),
+        "resident_mb": resident,
+        "grown_mb_in_second_half": round(resident[-2] - resident[len(resident) // 2], 1),
+        "on_disk_mb": round(sum(512 * f.stat().st_blocks for f in recorder.folder.path.rglob("*")) / 1e6),
+    }
+
+
+def resident_mb() -> float:
+    """Of this process, now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return round(pages * resource.getpagesize() / 1e6, 1)
+
+
 def main() -> None:
     """Print one JSON line."""
-    with tempfile.TemporaryDirectory() as root:
-        print(json.dumps({"benchmark": "recording", "batch": batch(Path(root))}))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--hours", type=float, default=0.25)
+    parser.add_argument("--participants", type=int, default=50)
+    parser.add_argument("--format", choices=["wav", "flac", "opus"], default="wav")
+    parser.add_argument("--only", choices=["batch", "formats", "meeting"])
+    wanted = parser.parse_args()
+    parts = {
+        "batch": batch,
+        "formats": formats,
+        "meeting": lambda root: meeting(root, wanted.hours, wanted.participants, wanted.format),
+    }
+    found: dict[str, Any] = {"benchmark": "recording"}
+    for name, part in parts.items():
+        if wanted.only in (None, name):
+            with tempfile.TemporaryDirectory() as root:
+                found[name] = part(Path(root))
+    machine = {"python": platform.python_version(), "machine": platform.machine()}
+    json.dump(found | machine, sys.stdout)
+    print()
 
 
 if __name__ == "__main__":

@@ -159,9 +159,10 @@ def _sounds(folder: Folder, said: manifest.Manifest) -> list[Sound]:
             continue
         wav = WavFile.read(path) if path.suffix == ".wav" else None
         artefact = listed.get(folder.relative(path))
-        kind = wav.label.kind if wav else artefact.kind if artefact else ""
-        if kind in kinds:
-            kinds[kind].append(Sound(path, wav.label.t0_ms - said.t0_ms if wav else 0))
+        if wav and wav.label.kind in kinds:
+            kinds[wav.label.kind].append(Sound(path, wav.label.t0_ms - said.t0_ms))
+        elif artefact and artefact.kind in kinds:
+            kinds[artefact.kind].append(Sound(path, artefact.offset_ms))
     return kinds["audio_mix"] or kinds["audio"]
 
 

@@ -7,6 +7,7 @@ import resource
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +15,12 @@ import pytest
 from rtms_engine.errors import ExportError
 from rtms_engine.model.events import ActiveSpeakerChanged, Participant, SharingStopped
 from rtms_engine.model.frames import TranscriptSegment
+from rtms_engine.recording.sink import SPEC, RecordingConfig
 from tests.export.support import exported, pictures_of, shared, sound_of, still, watched
 from tests.recording.support import (
     ANA,
     CEM,
+    END,
     REVOKED,
     STREAM,
     T0,
@@ -171,6 +174,23 @@ def test_sound_alone(tmp_path: Path, target: Path) -> None:
     assert abs(int(loud.argmax()) / rate - 2) < 0.02
     assert 0.3 < np.abs(samples).max() < 0.45
     assert watched(target).tracks == ["audio:Sound"]
+
+
+@pytest.mark.parametrize("form", ["wav", "flac", "opus"])
+@pytest.mark.parametrize("align", ["full", "trimmed"])
+def test_sound_of_every_format_is_at_its_time(tmp_path: Path, target: Path, form: str, align: str) -> None:
+    sink = SPEC.factory(RecordingConfig(str(tmp_path / "root"), format=form, align=align))
+    asyncio.run(kept(sink, [sound(2000 + 20 * n, TONE) for n in range(100)]))
+    assert abs(exported(folder_in(tmp_path / "root"), target).duration_ms - 4000) < 10
+    rate, samples = sound_of(target)
+    loud = np.abs(samples) > 0.1
+    assert abs(int(loud.argmax()) / rate - 2) < 0.02
+
+
+async def kept(sink: Any, batch: Any) -> None:
+    await sink.open(STREAM)
+    await sink.write(batch)
+    await sink.close(END)
 
 
 def test_voices_are_mixed_where_there_is_no_mix(tmp_path: Path, target: Path) -> None:
