@@ -87,8 +87,8 @@ class Log:
 
     def save_participants(self) -> None:
         """Write who was there. Blocks."""
-        everybody = msgspec.json.encode(self.participants.everybody())
-        self._folder.replace("participants.json", msgspec.json.format(everybody, indent=2))
+        persons = msgspec.json.encode(self.participants.persons())
+        self._folder.replace("participants.json", msgspec.json.format(persons, indent=2))
 
     def _hear(self, event: Happened) -> None:
         match event:

@@ -349,7 +349,7 @@ def check_texts(daemon: Daemon, stream: Stream, sent: Sent) -> None:
     pictures = sorted((path.read_bytes() for path in (place / "share").iterdir()), key=hash)
     assert pictures == sorted(sent.pictures, key=hash), f"{len(pictures)} of {len(sent.pictures)} pictures"
     people = json.loads((place / "participants.json").read_text())
-    assert {person["user_id"]: person["name"] for person in people} == PEOPLE
+    assert {user_id: person["name"] for person in people for user_id in person["user_ids"]} == PEOPLE
 
 
 def check_mix(daemon: Daemon, stream: Stream, sent: Sent) -> None:

@@ -142,7 +142,20 @@ def test_events_chat_and_participants(tmp_path: Path) -> None:
     [line] = (folder / "chat.jsonl").read_text().splitlines()
     assert (json.loads(line)["text"], json.loads(line)["message_id"]) == ("hi ☕", "m1")
     manifest = manifest_of(folder)
-    assert manifest["participants"] == json.loads((folder / "participants.json").read_bytes())
+    assert json.loads((folder / "participants.json").read_bytes()) == [
+        {
+            "name": ANA.name,
+            "spoke": True,
+            "user_ids": [ANA.user_id],
+            "presences": [{"user_id": ANA.user_id, "joined_ms": T0 + 1, "left_ms": T0 + 9}],
+        },
+        {
+            "name": CEM.name,
+            "spoke": False,
+            "user_ids": [CEM.user_id],
+            "presences": [{"user_id": CEM.user_id}],
+        },
+    ]
     ana, cem = manifest["participants"]
     assert (ana["name"], ana["joined_ms"], ana["left_ms"], ana["spoke"]) == (ANA.name, T0 + 1, T0 + 9, True)
     assert (cem["name"], cem["joined_ms"], cem["spoke"]) == (CEM.name, None, False)
