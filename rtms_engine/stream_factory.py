@@ -12,8 +12,8 @@ from typing import cast
 import msgspec
 
 from .capture.format import Head, check_compression
-from .capture.tape import Tape, TapeWriter, disk_is_full
-from .capture.tee import CaptureSink, CapturingConnector, Witness
+from .capture.tape import Tape, TapeWriter, disk_is_full, paths_of
+from .capture.tee import CaptureSink, CapturingConnector, ErasingSink, Witness
 from .config import AppConfig, Config, StateConfig
 from .errors import SinkError
 from .model.media import MediaKind
@@ -102,6 +102,9 @@ class StreamFactory:
         if self._may_capture(app):
             environment, runner = self._overheard(info, is_late=is_late)
             runners.append(runner)
+        elif resumed and paths_of(self._captures, info.stream_id):
+            tape = Tape(self._captures, info.stream_id, self._rtms.capture_compression)
+            runners.append(self._taping(ErasingSink(tape, self._tapes)))
         worker = StreamWorker(
             info, _identity(app, start), self._settings, runners, environment, is_late=is_late
         )
@@ -162,8 +165,10 @@ class StreamFactory:
             connector=CapturingConnector(self._environment.connector, tape),
             witness=witness,
         )
-        taping = SinkRunner("capture", lambda: CaptureSink(tape, self._tapes), frozenset(), PATIENT)
-        return environment, taping
+        return environment, self._taping(CaptureSink(tape, self._tapes))
+
+    def _taping(self, sink: CaptureSink) -> SinkRunner:
+        return SinkRunner("capture", lambda: sink, frozenset(), PATIENT)
 
 
 def _union(sinks: Iterable[ReadySink]) -> frozenset[MediaKind]:

@@ -143,3 +143,15 @@ class CaptureSink:
         )
         self._tape.note(asyncio.get_running_loop().time(), Kind.END, "", 0, data)
         await self._writer.finish(self._tape, erase=ending.stop_reason.outcome is Outcome.ERASE)
+
+
+class ErasingSink(CaptureSink):
+    """Captures nothing, but deletes what an earlier engine captured of a stream that is revoked."""
+
+    async def open(self, stream: StreamInfo) -> None:
+        """Nothing to begin."""
+
+    async def close(self, ending: Ending) -> None:
+        """Delete everything, if that is how the stream ended. Raises SinkError if that is not possible."""
+        if ending.stop_reason.outcome is Outcome.ERASE:
+            await self._writer.finish(self._tape, erase=True)

@@ -9,7 +9,7 @@ import pytest
 from rtms_engine.capture.format import Kind, decode_head, decode_signal
 from rtms_engine.capture.reader import CaptureReader
 from rtms_engine.capture.tape import Tape, TapeWriter, paths_of
-from rtms_engine.capture.tee import CaptureSink, CapturingConnector, Witness
+from rtms_engine.capture.tee import CaptureSink, CapturingConnector, ErasingSink, Witness
 from rtms_engine.errors import ConnectFailed
 from rtms_engine.model.products import MEETING
 from rtms_engine.model.reasons import StopReason
@@ -117,3 +117,13 @@ async def test_the_end_of_the_tape(tape, tmp_path, reason):
         "detail": "why",
         "is_released": False,
     }
+
+
+@pytest.mark.parametrize("reason", [StopReason.MEETING_ENDED, StopReason(8)])
+async def test_what_an_earlier_engine_captured_goes_too_if_it_is_revoked(tape, tmp_path, reason):
+    Witness(tape).began(HEAD)
+    tape.close()
+    sink = ErasingSink(Tape(tmp_path, "STREAM", "none"), TapeWriter(lambda: ""))
+    await sink.open(INFO)
+    await sink.close(Ending(reason, 7))
+    assert len(paths_of(tmp_path, "STREAM")) == (0 if reason == 8 else 1)
