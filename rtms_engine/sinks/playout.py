@@ -71,6 +71,11 @@ class Playout:
         start = self._samples(timestamp_ms)
         return expected is not None and abs(start - expected) < self._samples(JITTER_MS)
 
+    @property
+    def waiting_bytes(self) -> int:
+        """What was placed and not handed out."""
+        return 4 * self._filled
+
     def take(self, now: float) -> Iterator[Mono]:
         """What is due by now, in pieces of at most `PIECE_MS`."""
         if self._at is not None:

@@ -33,6 +33,7 @@ BUILT_IN: dict[str, str] = {
     "raw": "rtms_engine.sinks.raw:SPEC",
     "webhook": "rtms_engine.sinks.webhook:SPEC",
     "http": "rtms_engine.sinks.http:SPEC",
+    "exec": "rtms_engine.sinks.exec:SPEC",
     "websocket": "rtms_engine.sinks.websocket:SPEC",
     "console": "rtms_engine.sinks.console:SPEC",
     "null": "rtms_engine.sinks.null:SPEC",
