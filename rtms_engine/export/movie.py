@@ -159,8 +159,8 @@ def _chapters(recording: Recording, duration_ms: int) -> list[Chapter]:
 def _notes(track: Track) -> Iterator[str]:
     if isinstance(track, CopiedTrack) and track.formats > 1:
         yield (
-            f"{track.title}: the pictures change their format, {track.formats} in all. FFmpeg, VLC and browsers "
-            "play that; for any other player use --reencode"
+            f"{track.title}: the pictures change their format, {track.formats} in all. FFmpeg and Chromium "
+            "play that; if your player does not, use --reencode"
         )
 
 

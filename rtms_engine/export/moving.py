@@ -1,7 +1,7 @@
 """A track of H.264 as Zoom sent it: nothing is encoded anew.
 
 Where the parameter sets change in the course of it, they stand in front of the key frames that need
-them (``avc3``, ISO/IEC 14496-15 §5.3.5). FFmpeg, VLC and browsers follow; not every player does.
+them (``avc3``, ISO/IEC 14496-15 §5.3.5). FFmpeg and Chromium follow; not every player does.
 """
 
 from collections.abc import Iterator, Sequence

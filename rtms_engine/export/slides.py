@@ -1,6 +1,7 @@
 """A track of pictures that is encoded: JPEG and PNG series, and H.264 where that is asked for.
 
-All pictures are fitted into one frame, the largest width by the largest height that occurs.
+All pictures are fitted into one frame, the largest width by the largest height that occurs. A camera that
+sends nothing is black, a shared screen stands until sharing stops.
 """
 
 import heapq
@@ -27,6 +28,8 @@ _MOST_PIXELS = 64_000_000
 _STANDS_MS = 10_000
 """A picture that stands longer is repeated: whoever seeks finds one."""
 _LAST_MS = 1_000
+_OFF_MS = 5_000
+"""A camera that sends nothing for so long is off."""
 _ENCODER: Final = "libx264"
 _OPTIONS = {"preset": "veryfast", "crf": "23", "bf": "0", "rc-lookahead": "10"}
 _DEMUXERS = {".jpg": "jpeg_pipe", ".png": "png_pipe"}
@@ -77,7 +80,9 @@ class EncodedTrack:
         """The pictures, in order."""
         context, key_ms = self._stream.codec_context, -_STANDS_MS
         durations_ms: deque[int] = deque()  # without B-frames, pictures leave the encoder as they entered it
-        for at_ms, duration_ms, frame in _steps(self._shown()):
+        for at_ms, duration_ms, frame in _steps(
+            self._shown(), _OFF_MS if self._pictures.kind == "camera" else None
+        ):
             fitted = self._fitted(frame) if frame else self._black()
             fitted.pts, fitted.time_base = at_ms, MILLISECONDS
             durations_ms.append(duration_ms)
@@ -200,10 +205,18 @@ def _fitter(frame: av.VideoFrame, width: int, height: int) -> Graph:
     return graph
 
 
-def _steps(shown: Iterator[Shown]) -> Iterator[tuple[int, int, "av.VideoFrame | None"]]:
-    """From when on, how long, and what; black at the end is no part of it."""
+def _steps(shown: Iterator[Shown], off_ms: int | None) -> Iterator[tuple[int, int, "av.VideoFrame | None"]]:
+    """From when on, how long, and what; black at the end is no part of it.
+
+    Args:
+        shown: in order.
+        off_ms: after how long a picture does not stand any more; None for one that always does.
+    """
     last_ms, last = -1, None
     for at_ms, frame in shown:
+        if last is not None and off_ms is not None and at_ms - last_ms >= off_ms:
+            yield from _repeated(last_ms, last_ms + _LAST_MS, last)
+            last_ms, last = last_ms + _LAST_MS, None
         if last is not None or (last_ms >= 0 and frame is not None):
             yield from _repeated(last_ms, at_ms, last)
         if frame is not None or last is not None:

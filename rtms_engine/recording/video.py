@@ -236,6 +236,7 @@ class Pictures:
         if speaker.user_id == frame.speaker.user_id:
             return None
         self._cut()
+        self._gate = KeyFrameGate()  # parameter sets are those of one camera
         return PictureSourceChanged(
             frame.timestamp_ms, self._kind, Participant(frame.speaker.user_id, frame.speaker.name)
         )

@@ -131,6 +131,23 @@ def test_reencoded_video_has_one_format(tmp_path: Path, target: Path) -> None:
     assert seen[0][1] < 80 < seen[99][1]
 
 
+def test_a_camera_that_is_off_is_black(tmp_path: Path, target: Path) -> None:
+    """Where the video is encoded anew: nobody's face stands for minutes."""
+    at_ms = [40 * n + (n >= 25) * 20_000 for n in range(50)]
+    folder = record(tmp_path, [picture(at, unit) for at, unit in zip(at_ms, SMALL, strict=True)])
+    exported(folder, target, reencode=True)
+    seen = [(at, brightness) for at, brightness, *_ in pictures_of(target)]
+    assert [at for at, brightness in seen if brightness < 20] == [1960, 11_960]
+    assert [at for at, brightness in seen if brightness > 30] == at_ms
+
+
+def test_chapters_name_whose_picture_it_is(tmp_path: Path, target: Path) -> None:
+    """Active-speaker video: the pictures say whose they are."""
+    frames = [picture(40 * n, unit, ANA if n < 75 else CEM) for n, unit in enumerate(SMALL * 3)]
+    exported(record(tmp_path, frames), target)
+    assert watched(target).chapters == [(0, ANA.name), (3000, CEM.name)]
+
+
 def test_slides_stand_until_sharing_stops(tmp_path: Path, target: Path) -> None:
     """Black then; what stands for long is repeated; JPEG and PNG of any size in one frame."""
     folder = record(

@@ -1,6 +1,7 @@
 """Pictures: every access unit is in the file, at Zoom's time, and only what can be decoded."""
 
 import itertools
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,7 +21,9 @@ from tests.recording.support import (
     access_units_of,
     camera_access_units,
     encoded_pictures,
+    folder_in,
     manifest_of,
+    opened,
     picture,
     ramp,
     record,
@@ -75,6 +78,34 @@ def test_nothing_before_the_key_frame(tmp_path: Path) -> None:
     assert manifest_of(folder)["skipped"]["pictures_before_key_frame"] == 15 + 15 + 15
     events = (folder / "events.jsonl").read_text()
     assert events.count("picture_source_changed") == 2
+
+
+def test_another_camera_brings_its_own_parameter_sets(tmp_path: Path) -> None:
+    """A key frame without them is not shown with those of whoever was seen before."""
+    units = encoded_pictures([50] * 75)
+    bare = AccessUnits()
+    [key_frame] = [*bare.feed(units[25], 0), *bare.flush()]
+    units[25] = annex_b(key_frame.of_kind(5))
+    frames = [picture(40 * n, unit, ANA if n < 25 else CEM) for n, unit in enumerate(units)]
+    folder = record(tmp_path, frames)
+    assert [at for at, _ in camera(folder)] == [40 * n for n in (*range(25), *range(50, 75))]
+    changes = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    assert [(e["timestamp_ms"], e["kind"], e["participant"]["name"]) for e in changes] == [
+        (T0, "camera", ANA.name),
+        (T0 + 1000, "camera", CEM.name),
+    ]
+
+
+async def test_a_file_plays_while_it_is_written(tmp_path: Path) -> None:
+    """After every batch; nothing is kept open."""
+    sink = await opened(tmp_path)
+    seen = []
+    for start in range(0, 50, 10):
+        units = enumerate(encoded_pictures([50] * 50)[start : start + 10], start)
+        await sink.write([picture(40 * n, unit) for n, unit in units])
+        with av.open(str(folder_in(tmp_path) / "video/camera-001.mp4")) as file:
+            seen.append(sum(1 for _ in file.decode(video=0)))
+    assert seen == [8, 18, 28, 38, 48]
 
 
 def test_another_size_begins_another_file(tmp_path: Path) -> None:
