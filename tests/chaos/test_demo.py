@@ -14,7 +14,7 @@ pytestmark = pytest.mark.virtual_clock
 @pytest.mark.parametrize("seed", range(6))
 async def test_the_demo_survives(tmp_path: Path, seed: int) -> None:
     shown = io.StringIO()
-    outcome = await _play(tmp_path, Console(file=shown, width=200), _mischief(seed))
+    outcome = await _play(tmp_path, Console(file=shown, width=200), _mischief(seed), capture=False)
     assert not outcome.problems
     story = shown.getvalue()
     for deed in (
