@@ -27,6 +27,8 @@ _IN_BYTES = re.compile(
     rb"(?i)(\"[a-z_]*(?:signature|secret|token|password|passphrase|passcode|key)\"\s*:\s*)\"(?:[^\"\\]|\\.)*\"?"
 )
 _MEDIA = range(14, 19)
+_USUAL = re.compile(rb'\{"msg_type":(1[4-6]),"content":\{')
+"""How Zoom spells what is nearly all of the traffic: it need not be parsed."""
 
 
 class _Peek(msgspec.Struct):
@@ -39,6 +41,8 @@ _encoder = msgspec.json.Encoder()
 
 def msg_type_of(message: bytes) -> int:
     """Zoom's number of a message, without reading the rest; -1 if it has none."""
+    if usual := _USUAL.match(message):
+        return int(usual[1])
     try:
         number = _peek.decode(message).msg_type
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

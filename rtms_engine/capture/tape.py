@@ -43,7 +43,7 @@ class Tape:
         self.stream_id = stream_id
         self._directory = directory
         self._compression = compression
-        self._notes: deque[tuple[int, Kind, str, int, bytes]] = deque()
+        self._notes: deque[tuple[float, Kind, str, int, bytes]] = deque()
         self._noted_bytes = 0
         self._written_bytes = 0
         self._omitted = 0
@@ -72,14 +72,14 @@ class Tape:
             self._omit(time_s)
             return
         self._noted_bytes += len(data)
-        self._notes.append((round(time_s * 1e9), kind, leg, connection, data))
+        self._notes.append((time_s, kind, leg, connection, data))
 
     def _omit(self, time_s: float) -> None:
         self._omitted += 1
         if count := self._throttle.note(1, time_s):
             _log.error("CaptureFellBehind", stream_id=self.stream_id, dropped=count)
             said = f"{count} messages are not here: the disk was too slow"
-            self._notes.append((round(time_s * 1e9), Kind.OMITTED, "", 0, said.encode()))
+            self._notes.append((time_s, Kind.OMITTED, "", 0, said.encode()))
 
     # --- on the thread ---
 
@@ -97,11 +97,11 @@ class Tape:
                 if self._file is not None:
                     self._append([Record(self._newest_ns(), Kind.OMITTED, "", 0, why_not.encode())])
             while self._notes and not self._failure:
-                ns, kind, leg, connection, data = self._notes.popleft()
+                time_s, kind, leg, connection, data = self._notes.popleft()
                 self._written_bytes += len(data)
                 if kind in rtmscap.MESSAGES:
                     data = redact_message(data)
-                records.append(Record(ns, kind, leg, connection, data))
+                records.append(Record(round(time_s * 1e9), kind, leg, connection, data))
                 size += len(data)
                 if size >= BLOCK_BYTES:
                     self._append(records)
@@ -131,7 +131,7 @@ class Tape:
             path.unlink(missing_ok=True)
 
     def _newest_ns(self) -> int:
-        return self._notes[-1][0] if self._notes else 0
+        return round(self._notes[-1][0] * 1e9) if self._notes else 0
 
     def _append(self, records: list[Record]) -> None:
         if self._file is None:
