@@ -4,7 +4,6 @@ The schema carries its own version. Readers must tolerate keys that they do not 
 nothing to say are left out.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -16,6 +15,7 @@ from ..model.reasons import StopReason, explain
 from ..sinks.base import StreamInfo
 from .encoding import ENCODED, Sound
 from .folder import Folder
+from .holes import sha256
 from .interruptions import Gap, Reconnect
 from .label import Label
 from .participants import Attendance
@@ -67,7 +67,7 @@ class Artefact(msgspec.Struct, frozen=True, omit_defaults=True):
             **details: further fields.
         """
         with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = sha256(file)
         if isinstance(label, str):
             label = Label(0, label)
         fields = msgspec.structs.asdict(label) | details

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 
 from .folder import replacing
+from .holes import stretches
 from .label import Label, decode_label
 
 _COUNTED_BYTES = 2**32 - 1
@@ -294,23 +295,6 @@ class Reader:
             return os.lseek(self._file, begin, os.SEEK_DATA) >= self._wav.offset(stop)
         except OSError:  # nothing up to the end
             return True
-
-
-def stretches(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The parts of a file that are no holes, as offsets. Blocks; raises OSError."""
-    if not hasattr(os, "SEEK_DATA"):
-        if start < end:
-            yield start, end
-        return
-    while start < end:
-        try:
-            start = os.lseek(file.fileno(), start, os.SEEK_DATA)
-        except OSError:  # a hole up to the end
-            return
-        stop = min(os.lseek(file.fileno(), start, os.SEEK_HOLE), end)
-        if start < stop:
-            yield start, stop
-        start = stop
 
 
 def _copy(old: BinaryIO, new: BinaryIO, size: int) -> None:
