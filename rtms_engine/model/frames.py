@@ -92,6 +92,8 @@ class TranscriptSegment(msgspec.Struct, frozen=True, gc=False):
     sentence_id: str = ""
     operation: TranscriptOperation = TranscriptOperation.NEW
     """``update`` replaces and ``delete`` removes the sentence of the same ``sentence_id``."""
+    is_timed: bool = True
+    """False: Zoom gave no time at all, and ``timestamp_ms`` is our own clock when it came."""
 
 
 class ChatOperation(enum.StrEnum):

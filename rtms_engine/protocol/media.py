@@ -236,6 +236,7 @@ class MediaProtocol(Connection):
                 language_tag(content.language),
                 content.sentence_id,
                 _TRANSCRIPT_OPERATION.get(content.attribute, TranscriptOperation.NEW),
+                bool(content.timestamp or content.start_time),
             ),
         )
 

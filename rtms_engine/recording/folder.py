@@ -5,9 +5,11 @@ Zoom's can leave the root. Folders are made with mode 0700 and files with 0600.
 """
 
 import contextlib
+import fcntl
 import itertools
 import os
 import shutil
+import weakref
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +20,9 @@ from ..sinks.base import StreamInfo
 
 LEFTOVER = ".new"
 """How the name of a file ends that was to take another one's place."""
+RESERVED_BYTES = 256 * 1024
+"""Enough for the manifest and the subtitles of a long meeting."""
+_RESERVE = f".reserve{LEFTOVER}"
 _FOLDER_MODE = 0o700
 _FILE_MODE = 0o600
 
@@ -42,6 +47,22 @@ class Folder:
                 (meeting / name).mkdir(_FOLDER_MODE)
                 return cls(meeting / name)
         raise AssertionError("the numbers have ended")
+
+    def hold(self) -> "Hold":
+        """Keep everybody else from writing here. Raises BlockingIOError if somebody else does."""
+        return Hold(self.path)
+
+    def reserve(self) -> None:
+        """Put some space aside, so that a recording can be finished on a disk that is full by then.
+
+        As much as there is: where there is too little, whatever is written next will say so.
+        """
+        with contextlib.suppress(OSError), open(self.path / _RESERVE, "wb", opener=_private) as file:
+            file.write(bytes(RESERVED_BYTES))
+
+    def release_reserve(self) -> None:
+        """Give the space back that was put aside."""
+        (self.path / _RESERVE).unlink(missing_ok=True)
 
     def claim(self, stem: str, suffix: str, *, successors: Collection[str] = ()) -> Path:
         """Create an empty file ``{stem}{suffix}``, numbered as folders are if the name is taken.
@@ -98,14 +119,46 @@ class Folder:
         found = (self.path / directory).glob(f"*{suffix}")
         return sorted(found, key=lambda path: (len(path.name), path.name))
 
-    def empty(self) -> None:
-        """Delete everything in the folder."""
+    def contents(self, spared: str = "") -> tuple[int, int]:
+        """How many files there are, and how many bytes they have, but for the one called ``spared``."""
+        sizes = [
+            path.lstat().st_size
+            for path in self.path.rglob("*")
+            if not path.is_dir() and path != self.path / spared
+        ]
+        return len(sizes), sum(sizes)
+
+    def empty(self, spared: str) -> None:
+        """Delete everything in the folder but the file of this name."""
         for path in self.path.iterdir():
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != spared:
+                path.unlink()
 
     def relative(self, path: Path) -> str:
         """A path below this folder as manifests spell it."""
         return path.relative_to(self.path).as_posix()
+
+
+class Hold:
+    """Says that a folder is being written to, while it lives: a lock of the kernel's (`flock`).
+
+    It ends with the process, however that ends. A file system without locks cannot say it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises BlockingIOError if somebody else has it, OSError if there is no such folder."""
+        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.release = weakref.finalize(self, os.close, directory)
+        """Let go of it; may be called twice."""
+        try:
+            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.release()
+            raise
+        except OSError:
+            pass
 
 
 @contextlib.contextmanager

@@ -4,23 +4,42 @@ Everything that must be known of a stream to go on with it after the engine was 
 files, and is read from them.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
-from ..model.events import MediaGranted, MediaRefused, ParticipantJoined, ParticipantLeft, StreamEvent
+from ..model.events import (
+    ActiveSpeakerChanged,
+    ItemsDropped,
+    MediaGranted,
+    MediaRefused,
+    ParticipantJoined,
+    ParticipantLeft,
+    StreamEvent,
+)
 from ..model.frames import AudioFrame, ChatMessage, ShareFrame, Speaker, TranscriptSegment, VideoFrame
 from ..model.media import MediaKind
 from ..sinks.base import Item
 from .folder import Folder
 from .interruptions import Interruptions
 from .participants import Participants
-from .text import Sentence, Transcript, chat_line, json_lines
+from .subtitles import Subtitles
+from .text import (
+    ChatLine,
+    Sentence,
+    Transcript,
+    chat_as_it_stands,
+    json_lines,
+    recall_words,
+    speaker_timeline,
+)
 from .video import PictureSourceChanged
 
 EVENTS, TRANSCRIPT, CHAT = "events.jsonl", "transcript.jsonl", "chat.jsonl"
+RECALL, SPEAKERS, CHAT_NOW = "transcript.recall.json", "speaker_timeline.json", "chat.json"
+PARTICIPANTS = "participants.json"
 
 Happened = StreamEvent | PictureSourceChanged
 """A line of ``events.jsonl``."""
@@ -37,34 +56,45 @@ class Log:
         self.interruptions = Interruptions()
         self.granted: dict[MediaKind, dict[str, Any]] = {}
         self.refused: dict[MediaKind, str] = {}
+        self.dropped: Counter[tuple[str, str]] = Counter()
+        """Of which sink, and of which kind, how many items."""
         self.newest_ms: dict[MediaKind, int] = {}
         """Unix milliseconds of the newest sentence and the newest message."""
         self._folder = folder
         self._transcript = Transcript()
+        self._subtitles = Subtitles(folder, self._transcript)
+        self._active: list[tuple[int, Speaker]] = []
+        """When somebody became the active speaker, and who."""
         self._lines: defaultdict[str, list[Any]] = defaultdict(list)
         for event in _read(folder, EVENTS, Happened):
             self._hear(event)
         for sentence in _read(folder, TRANSCRIPT, Sentence):
             self._transcript.read(sentence)
             self._hear_sentence(sentence)
-        for message in _read(folder, CHAT, _Message):
+        for message in _read(folder, CHAT, ChatLine):
             self._hear_message(message)
         folder.append(EVENTS, b"")
 
-    def take(self, item: Item | PictureSourceChanged) -> None:
-        """Take notice of an item. Its line is in a file after the next `flush`."""
+    def take(self, item: Item | PictureSourceChanged, neighbours_ms: int = 0) -> None:
+        """Take notice of an item. Its line is in a file after the next `flush`.
+
+        Args:
+            item: what came.
+            neighbours_ms: of a sentence, Unix milliseconds of the newest medium before it.
+        """
         match item:
             case AudioFrame():
                 self.participants.notice(item.speaker, speaking=not item.mixed)
             case VideoFrame() | ShareFrame():
                 self.participants.notice(item.speaker, speaking=False)
             case TranscriptSegment():
-                sentence = self._transcript.take(item)
+                sentence = self._transcript.take(item, neighbours_ms)
                 self._hear_sentence(sentence)
                 self._lines[TRANSCRIPT].append(sentence)
             case ChatMessage():
-                self._hear_message(item)
-                self._lines[CHAT].append(chat_line(item))
+                line = ChatLine.of(item)
+                self._hear_message(line)
+                self._lines[CHAT].append(line)
             case _:
                 self._hear(item)
                 self._lines[EVENTS].append(item)
@@ -75,27 +105,44 @@ class Log:
         for name, values in lines.items():
             self._folder.append(name, json_lines(values))
         if TRANSCRIPT in lines:
-            self.save_subtitles(t0_ms)
+            self._subtitles.extend(lines[TRANSCRIPT], t0_ms, self.participants.name_of)
 
     def save_subtitles(self, t0_ms: int) -> None:
-        """Make them anew, if there is a transcript: corrections are in, and names that came late. Blocks."""
-        if self._transcript.begun:
-            name_of = self.participants.name_of
-            for name, make in (("vtt", self._transcript.vtt), ("srt", self._transcript.srt)):
-                text = make(t0_ms, name_of).encode()
-                self._folder.replace(f"transcript.{name}", text, lasting=False)
+        """Make what comes of the transcript, if there is one. Blocks."""
+        name_of = self.participants.name_of
+        self._subtitles.make(t0_ms, name_of)
+        if self._transcript.taken:
+            self._save(RECALL, recall_words(self._transcript.in_order(), t0_ms, name_of))
+
+    def save_chat(self) -> None:
+        """Write the chat as it stands, if there is one: read from its log, for it may be long. Blocks."""
+        if MediaKind.CHAT in self.newest_ms:
+            lines = _read(self._folder, CHAT, ChatLine)
+            self._save(CHAT_NOW, chat_as_it_stands(lines, self.participants.name_of))
+
+    def save_speakers(self, ended_ms: int, t0_ms: int) -> None:
+        """Write who was the active speaker when, if Zoom said so. Blocks."""
+        if self._active:
+            timeline = speaker_timeline(self._active, ended_ms, t0_ms, self.participants.name_of)
+            self._save(SPEAKERS, timeline)
 
     def save_participants(self) -> None:
         """Write who was there. Blocks."""
-        persons = msgspec.json.encode(self.participants.persons())
-        self._folder.replace("participants.json", msgspec.json.format(persons, indent=2))
+        self._save(PARTICIPANTS, self.participants.persons())
+
+    def _save(self, name: str, content: Any) -> None:
+        self._folder.replace(name, msgspec.json.format(msgspec.json.encode(content), indent=2))
 
     def _hear(self, event: Happened) -> None:
         match event:
             case ParticipantJoined() | ParticipantLeft():
                 self.participants.hear(event)
+            case ActiveSpeakerChanged(timestamp_ms=at_ms, participant=who):
+                self._active.append((at_ms, Speaker(who.user_id, who.name)))
             case PictureSourceChanged(participant=who):
                 self.participants.notice(Speaker(who.user_id, who.name), speaking=False)
+            case ItemsDropped():
+                self.dropped[event.sink, event.kind] += event.count
             case MediaGranted(kind=kind, params=params):
                 self.granted[kind] = params
             case MediaRefused(kind=kind, reason=reason):
@@ -104,10 +151,11 @@ class Log:
                 self.interruptions.hear(event)
 
     def _hear_sentence(self, sentence: Sentence) -> None:
-        self.participants.notice(sentence.speaker, speaking=True)
-        self._learn(MediaKind.TRANSCRIPT, sentence.ts_zoom)
+        self.participants.notice(sentence.speaker.speaker, speaking=True)
+        at_ms = sentence.start_ms if sentence.placed == "neighbours" else sentence.ts_zoom
+        self._learn(MediaKind.TRANSCRIPT, at_ms)
 
-    def _hear_message(self, message: "ChatMessage | _Message") -> None:
+    def _hear_message(self, message: ChatLine) -> None:
         self.participants.notice(message.speaker, speaking=False)
         self._learn(MediaKind.CHAT, message.timestamp_ms)
 
@@ -128,10 +176,3 @@ def _read(folder: Folder, name: str, kind: Any) -> Iterator[Any]:
             yield decode(line)
         except msgspec.DecodeError:
             continue
-
-
-class _Message(msgspec.Struct):
-    """What must be known of a line of ``chat.jsonl``."""
-
-    speaker: Speaker
-    timestamp_ms: int

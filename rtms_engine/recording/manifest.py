@@ -1,9 +1,11 @@
 """``manifest.json``: what a recording consists of, and how it came to its end.
 
-The schema carries its own version. Readers must tolerate keys that they do not know; keys that have
-nothing to say are left out.
+The schema carries its own version, and lies beside as ``manifest.schema.json`` (`manifest_schema`). Readers
+must tolerate keys that they do not know; keys that have nothing to say are left out.
 """
 
+import os
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -25,7 +27,11 @@ SCHEMA_VERSION: Final = 1
 ABANDONED = "the engine was killed before the stream ended"
 """The failure of a recording that nobody continued."""
 
-State = Literal["recording", "done", "failed", "deleted"]
+State = Literal["recording", "processing", "done", "failed"]
+"""``recording``: the stream runs. ``processing``: it is over, and its files are being finished; whoever
+finds this after a crash completes it (`recovery`). ``failed``: something is missing, see ``failure``. A
+recording that was deleted is a `Tombstone`."""
+ArtefactState = Literal["recording", "done", "failed"]
 
 
 class Artefact(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -34,8 +40,11 @@ class Artefact(msgspec.Struct, frozen=True, omit_defaults=True):
     path: str
     """Below the folder of the manifest."""
     kind: str
-    bytes: int
-    sha256: str
+    state: ArtefactState
+    """``recording``: it grows. ``failed``: it could not be read when the recording was finished."""
+    bytes: int | None = None
+    sha256: str = ""
+    """Of the finished file."""
     user_id: int | None = None
     name: str = ""
     channel_id: str = ""
@@ -58,7 +67,7 @@ class Artefact(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @classmethod
     def of(cls, folder: Folder, path: Path, label: Label | str, **details: Any) -> Self:
-        """Describe a file as it is now. Blocks; raises OSError.
+        """Describe a finished file. Reads all of it; blocks.
 
         Args:
             folder: of the recording.
@@ -66,13 +75,23 @@ class Artefact(msgspec.Struct, frozen=True, omit_defaults=True):
             label: what the file says about itself, or the kind of one that says nothing.
             **details: further fields.
         """
-        with path.open("rb") as file:
-            digest = sha256(file)
+        begun = cls.begun(folder, path, label)
+        try:
+            with path.open("rb") as file:
+                digest = sha256(file)
+                size = os.fstat(file.fileno()).st_size
+        except OSError:
+            return msgspec.structs.replace(begun, state="failed", **details)
+        return msgspec.structs.replace(begun, state="done", bytes=size, sha256=digest, **details)
+
+    @classmethod
+    def begun(cls, folder: Folder, path: Path, label: Label | str) -> Self:
+        """A file that is being written; nothing is read."""
         if isinstance(label, str):
             label = Label(0, label)
-        fields = msgspec.structs.asdict(label) | details
+        fields = msgspec.structs.asdict(label)
         del fields["t0_ms"]
-        return cls(path=folder.relative(path), bytes=path.stat().st_size, sha256=digest, **fields)
+        return cls(path=folder.relative(path), state="recording", **fields)
 
 
 class Skipped(msgspec.Struct):
@@ -114,6 +133,29 @@ class Media(msgspec.Struct, frozen=True):
     """The reason of each."""
 
 
+class Dropped(msgspec.Struct, frozen=True):
+    """What one sink did not get of one kind (``event``: of none)."""
+
+    sink: str
+    kind: str
+    count: int
+
+
+class Billing(msgspec.Struct, frozen=True):
+    """What Zoom is likely to bill, as far as can be told from here: an estimate, not an invoice."""
+
+    billing_class: Literal["with_transcript", "without_transcript"] = msgspec.field(name="class")
+    """Taking the transcript at any time makes the whole session one with transcript (V1.md §10)."""
+    minutes: int
+    """From the start to the end of the stream, begun ones counted."""
+
+    @classmethod
+    def estimate(cls, kinds: Collection[MediaKind], started_ms: int, ended_ms: int) -> Self:
+        """``kinds``: what Zoom granted."""
+        minutes = max(-(-(ended_ms - started_ms) // 60_000), 0)
+        return cls("with_transcript" if MediaKind.TRANSCRIPT in kinds else "without_transcript", minutes)
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The whole recording. Times are Unix milliseconds."""
 
@@ -142,22 +184,38 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reconnects: list[Reconnect] = []
     participants: list[Attendance] = []
     artefacts: list[Artefact] = []
+    """While it is recorded: the tracks, without their sizes. Single pictures are listed at the end."""
     skipped: Skipped | None = None
     clock_drift_ppm: dict[MediaKind, float] = {}
     """How much faster Zoom's clock of each medium runs than this machine's, in parts per million. The
     difference of two is how they drift apart at the sender. Kinds of which little came are left out."""
+    dropped: list[Dropped] = []
+    """What sinks of the stream did not get because they were too slow, this one or others."""
+    billing: Billing | None = None
 
 
-class Tombstone(msgspec.Struct, frozen=True, kw_only=True):
-    """What remains of a recording that had to be erased: that there was one, and why it is gone."""
+DeletionCause = Literal["revoked", "deauthorized", "retention"]
+
+
+class Tombstone(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What remains of a recording that had to be erased: that there was one, and why it is gone.
+
+    It is written before the files are deleted, so that whoever finds some beside it may delete them.
+    """
 
     schema_version: Literal[1]
     state: Literal["deleted"]
+    cause: DeletionCause
     rtms_stream_id: str
     product: str
+    app: str
+    account_id: str = ""
     started_ms: int
-    ended_ms: int
-    stop_reason: Stop
+    ended_ms: int | None = None
+    deleted_ms: int
+    deleted_files: int
+    deleted_bytes: int
+    stop_reason: Stop | None = None
 
 
 def begun(stream: StreamInfo, earlier: Manifest | None, sound: Sound | None) -> Manifest:
@@ -183,6 +241,7 @@ def begun(stream: StreamInfo, earlier: Manifest | None, sound: Sound | None) -> 
             sound=sound or earlier.sound,
             participants=[],
             artefacts=listed,
+            billing=None,
         )
     return Manifest(
         schema_version=SCHEMA_VERSION,
@@ -220,6 +279,19 @@ def load(folder: Path) -> Manifest | None:
         return msgspec.json.decode((folder / NAME).read_bytes(), type=Manifest)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
+
+
+def load_tombstone(folder: Path) -> Tombstone | None:
+    """The tombstone in a folder; None if there is none that can be read. Blocks; raises OSError."""
+    try:
+        return msgspec.json.decode((folder / NAME).read_bytes(), type=Tombstone)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def folders_below(root: Path) -> Iterator[Path]:
+    """Every folder below ``root`` that has a manifest, oldest day first. Blocks; raises OSError."""
+    yield from (path.parent for path in sorted(root.glob(f"*/*/*/{NAME}")))
 
 
 def recordings_of(root: Path, entity_id: str, stream_id: str) -> list[Path]:

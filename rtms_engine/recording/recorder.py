@@ -3,6 +3,7 @@
 The folder can be used at any moment. Its manifest says ``recording`` until the stream has ended.
 """
 
+import itertools
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from operator import attrgetter
@@ -19,21 +20,27 @@ from . import manifest
 from .audio import Audio
 from .drift import ClockDrift
 from .encoding import Sound
+from .erasure import erase
 from .folder import Folder
 from .interruptions import ENGINE_RESTARTED, Restart
-from .log import CHAT, EVENTS, TRANSCRIPT, Log
-from .manifest import Artefact, Manifest, Media, Skipped, State, Stop, Tombstone
+from .log import CHAT, CHAT_NOW, EVENTS, PARTICIPANTS, RECALL, SPEAKERS, TRANSCRIPT, Log
+from .manifest import Artefact, Billing, Dropped, Manifest, Media, Skipped, State, Stop
 from .repair import repair
+from .subtitles import SRT, VTT
 from .timeline import Timeline
-from .video import Pictures
+from .video import Mp4File, Pictures
+from .wav import WavFile
 
 _TEXTS = {
     TRANSCRIPT: "transcript",
-    "transcript.vtt": "subtitles",
-    "transcript.srt": "subtitles",
+    VTT: "subtitles",
+    SRT: "subtitles",
+    RECALL: "transcript_words",
+    SPEAKERS: "speaker_timeline",
     CHAT: "chat",
+    CHAT_NOW: "chat_messages",
     EVENTS: "events",
-    "participants.json": "participants",
+    PARTICIPANTS: "participants",
 }
 """The files of text, where there are any, and what they are in the manifest."""
 Timed = AudioFrame | VideoFrame | ShareFrame | TranscriptSegment
@@ -52,8 +59,11 @@ class Recorder:
     """
 
     def __init__(self, folder: Folder, stream: StreamInfo, sound: Sound | None = None) -> None:
+        """Raises BlockingIOError if another process writes to the folder."""
         self.folder = folder
+        self._hold = folder.hold()
         repair(folder.path)
+        folder.reserve()
         earlier = manifest.load(folder.path)
         self._begun = manifest.begun(stream, earlier, sound)
         self._timeline = Timeline(self._begun.t0_ms)
@@ -76,13 +86,17 @@ class Recorder:
     def write(self, batch: Sequence[Item]) -> None:
         """Take a batch: each track opens its files once for all of it."""
         before = self._marks
+        newest_ms = self.newest_ms
         sounds = [item for item in batch if isinstance(item, AudioFrame)]
         others = [item for item in batch if not isinstance(item, AudioFrame)]
-        self._learn([*sounds, *(item for item in others if isinstance(item, Timed))])
+        self._learn([*sounds, *(item for item in others if _is_timed(item))])
         for heard in self._audio.write(sounds):
             self._log.take(heard)
         for item in others:
-            self._take(item)
+            if isinstance(item, TranscriptSegment):
+                self._take_segment(item, batch, newest_ms)
+            else:
+                self._take(item)
         if self._restart.is_open:
             for gap in self._restart.hear([item for item in batch if self._is_possible(item)]):
                 self._log.take(gap)
@@ -102,34 +116,50 @@ class Recorder:
         Returns:
             What kept the recording from being complete; empty if it is.
         """
-        if ending.stop_reason.outcome is Outcome.ERASE:
-            self._erase(ending)
-            return ""
+        try:
+            self.folder.release_reserve()
+            if ending.stop_reason.outcome is Outcome.ERASE:
+                self._erase(ending)
+                return ""
+            return self._finish(ending, failure)
+        finally:
+            self._hold.release()
+
+    def _finish(self, ending: Ending, failure: str) -> str:
         t0_ms = self._timeline.t0_ms
+        over: dict[str, Any] = {
+            "ended_ms": ending.timestamp_ms,
+            "stop_reason": Stop.of(ending.stop_reason, ending.detail),
+            "failure": failure or self._begun.failure,
+        }
         for gap in self._restart.end(ending.timestamp_ms):
             self._log.take(gap)
         problems = _problems_of(
+            partial(self._save_manifest, "processing", **over),
             *(partial(wav.close, t0_ms) for wav in self._audio.files()),
             self._camera.close,
             self._share.close,
             partial(self._log.flush, t0_ms),
             partial(self._log.save_subtitles, t0_ms),
+            partial(self._log.save_speakers, ending.timestamp_ms, t0_ms),
+            self._log.save_chat,
             self._log.save_participants,
             *(() if ending.is_released else (partial(self._audio.finish, self._begun.sound),)),
         )
+        artefacts = self._artefacts()
+        problems += [f"{a.path} cannot be read" for a in artefacts if a.state == "failed"]
         incomplete = failure or "; ".join(problems)
-        failure = incomplete or self._begun.failure
+        over["failure"] = incomplete or self._begun.failure
         self._save_manifest(
-            "failed" if failure else "done",
-            ended_ms=ending.timestamp_ms,
-            stop_reason=Stop.of(ending.stop_reason, ending.detail),
-            failure=failure,
+            "failed" if over["failure"] else "done",
+            **over,
             participants=self._log.participants.everybody(),
-            artefacts=self._artefacts(),
+            artefacts=artefacts,
             skipped=self._skipped,
             clock_drift_ppm={
                 kind: ppm for kind, clock in self._clocks.items() if (ppm := clock.ppm) is not None
             },
+            billing=Billing.estimate(self._log.granted, self._begun.started_ms, ending.timestamp_ms),
         )
         return incomplete
 
@@ -144,7 +174,7 @@ class Recorder:
             **self._log.newest_ms,
         }
         known_ms = {kind: at_ms for kind, at_ms in newest_ms.items() if at_ms is not None}
-        labels = [file.label for track in (self._audio, self._camera, self._share) for file in track.files()]
+        labels = [file.label for file in self._tracks]
         t0_ms = min((label.t0_ms for label in labels), default=earlier.t0_ms)
         self._timeline.resume(t0_ms, max(known_ms.values(), default=None), is_fixed=self._audio.is_encoded)
         is_over = earlier.stop_reason is not None and earlier.stop_reason.code
@@ -175,7 +205,30 @@ class Recorder:
                 pass
         self._log.take(item)
 
+    def _take_segment(self, segment: TranscriptSegment, batch: Sequence[Item], newest_ms: int) -> None:
+        """Take a sentence, without the times that cannot be those of this stream.
+
+        Args:
+            segment: the sentence.
+            batch: what came with it.
+            newest_ms: Unix milliseconds of the newest medium before the batch.
+        """
+        holds = self._timeline.holds
+        believed = msgspec.structs.replace(
+            segment,
+            start_ms=segment.start_ms if segment.start_ms is not None and holds(segment.start_ms) else None,
+            end_ms=segment.end_ms if segment.end_ms is not None and holds(segment.end_ms) else None,
+            is_timed=segment.is_timed and holds(segment.timestamp_ms),
+        )
+        if not believed.is_timed:
+            before = itertools.takewhile(lambda item: item is not segment, batch)
+            times = [item.timestamp_ms for item in before if _is_timed(item) and holds(item.timestamp_ms)]
+            newest_ms = max([newest_ms, *times])
+        self._log.take(believed, newest_ms)
+
     def _is_possible(self, item: Item) -> TypeGuard[Frame]:
+        if isinstance(item, TranscriptSegment) and not item.is_timed:
+            return False
         return isinstance(item, Frame) and self._timeline.holds(item.timestamp_ms)
 
     def _interrupt(self, kinds: Collection[MediaKind]) -> None:
@@ -189,7 +242,15 @@ class Recorder:
         """What is not the same if the facts are not."""
         log = self._log
         known = log.interruptions
-        return self._timeline.t0_ms, known.gaps, known.reconnects, dict(log.granted), dict(log.refused)
+        return (
+            self._timeline.t0_ms,
+            known.gaps,
+            known.reconnects,
+            dict(log.granted),
+            dict(log.refused),
+            log.dropped.total(),
+            len(self._tracks),
+        )
 
     @property
     def _facts(self) -> dict[str, Any]:
@@ -200,10 +261,19 @@ class Recorder:
             "media": Media(self._begun.media.requested, dict(log.granted), dict(log.refused)),
             "gaps": sorted(log.interruptions.gaps, key=attrgetter("start_ms")),
             "reconnects": list(log.interruptions.reconnects),
+            "dropped": [Dropped(*whose, count) for whose, count in sorted(log.dropped.items())],
         }
 
+    @property
+    def _tracks(self) -> list[WavFile | Mp4File]:
+        """The files of sound and moving pictures."""
+        return [*self._audio.files(), *self._camera.files(), *self._share.files()]
+
     def _save_manifest(self, state: State, **changes: Any) -> None:
-        now = {**self._facts, "state": state, "failure": "", **changes}
+        listed = {artefact.path: artefact for artefact in self._begun.artefacts}
+        tracks = [Artefact.begun(self.folder, file.path, file.label) for file in self._tracks]
+        begun = [listed.get(track.path, track) for track in tracks]
+        now = {**self._facts, "state": state, "failure": "", "artefacts": begun, **changes}
         manifest.save(self.folder, msgspec.structs.replace(self._begun, **now))
 
     def _artefacts(self) -> list[Artefact]:
@@ -217,23 +287,20 @@ class Recorder:
 
     def _erase(self, ending: Ending) -> None:
         """Delete this and every earlier recording of the stream, but for the fact that it was there."""
-        begun = self._begun
+        begun = msgspec.structs.replace(
+            self._begun, ended_ms=ending.timestamp_ms, stop_reason=Stop.of(ending.stop_reason)
+        )
         root = self.folder.path.parents[2]
         earlier = manifest.recordings_of(root, begun.entity_id, begun.rtms_stream_id)
-        for path in {self.folder.path, *earlier}:
-            Folder(path).empty()
-            manifest.save(
-                Folder(path),
-                Tombstone(
-                    schema_version=manifest.SCHEMA_VERSION,
-                    state="deleted",
-                    rtms_stream_id=begun.rtms_stream_id,
-                    product=begun.product,
-                    started_ms=begun.started_ms,
-                    ended_ms=ending.timestamp_ms,
-                    stop_reason=Stop.of(ending.stop_reason),
-                ),
-            )
+        for path in [self.folder.path, *(path for path in earlier if path != self.folder.path)]:
+            erase(path, begun, "revoked", ending.timestamp_ms)
+
+
+def _is_timed(item: Item) -> TypeGuard[Timed]:
+    """Whether it shares the media clock."""
+    return isinstance(item, AudioFrame | VideoFrame | ShareFrame) or (
+        isinstance(item, TranscriptSegment) and item.is_timed
+    )
 
 
 def _problems_of(*steps: Callable[[], None]) -> list[str]:

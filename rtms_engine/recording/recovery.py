@@ -7,7 +7,7 @@ from ..model.ids import StreamId
 from ..model.products import product_named
 from ..model.reasons import StopReason, StreamState
 from ..sinks.base import Ending, StreamInfo
-from . import manifest
+from . import erasure, manifest
 from .folder import Folder
 from .log import events_in
 from .manifest import ABANDONED, Manifest
@@ -17,8 +17,8 @@ from .recorder import Recorder
 def recover(path: Path) -> Manifest | None:
     """Finish the recording in a folder: every file opens, and the manifest lists them all.
 
-    It is ``done`` if Zoom had said that the stream is over, and ``failed`` if it had not. A recording
-    that was finished already stays as it is. No engine may be writing to it.
+    It is ``done`` if the engine knew or Zoom had said that the stream is over, and ``failed`` if neither.
+    A deletion that was begun is completed. What was finished already stays as it is.
 
     Args:
         path: the folder.
@@ -26,17 +26,32 @@ def recover(path: Path) -> Manifest | None:
     Returns:
         The manifest; None if there is none that can be read, or the recording was deleted.
 
-    Blocks; raises OSError.
+    Raises:
+        BlockingIOError: an engine is writing to it.
+        OSError: the disk does not let us.
+
+    Blocks.
     """
     left = manifest.load(path)
-    if left is None or left.state != "recording":
+    if left is None:
+        erasure.complete(path)
+        return None
+    if left.state in ("done", "failed"):
         return left
     recorder = Recorder(Folder(path), _stream_of(left))
-    said = _said_to_be_over(Folder(path))
-    recorder.close(
-        Ending(said or StopReason.UNDEFINED, recorder.newest_ms), ABANDONED if said is None else ""
-    )
+    ending, failure = _ending_of(left, recorder)
+    recorder.close(ending, failure)
     return manifest.load(path)
+
+
+def _ending_of(left: Manifest, recorder: Recorder) -> tuple[Ending, str]:
+    """How the stream ended, and what failed, as far as anybody had the time to write it down."""
+    if left.stop_reason is not None and left.ended_ms is not None:
+        reason = StopReason(left.stop_reason.code)
+        return Ending(reason, left.ended_ms, left.stop_reason.detail), left.failure
+    said = _said_to_be_over(recorder.folder)
+    failure = ABANDONED if said is None else ""
+    return Ending(said or StopReason.UNDEFINED, recorder.newest_ms), failure
 
 
 def _said_to_be_over(folder: Folder) -> StopReason | None:

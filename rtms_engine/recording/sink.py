@@ -59,8 +59,9 @@ class RecordingSink:
 
     def _open(self, stream: StreamInfo) -> None:
         with self._one_at_a_time, self._speaking_of_the_disk():
-            earlier = _earlier_folder(self._root, stream) if stream.resumed else None
-            self._recorder = Recorder(earlier or Folder.create(self._root, stream), stream, self._sound)
+            self._recorder = _continued(self._root, stream, self._sound) if stream.resumed else None
+            if self._recorder is None:
+                self._recorder = Recorder(Folder.create(self._root, stream), stream, self._sound)
 
     def _write(self, batch: Sequence[Item]) -> None:
         with self._one_at_a_time, self._speaking_of_the_disk():
@@ -91,11 +92,15 @@ class RecordingSink:
             raise SinkError(self._failure) from error
 
 
-def _earlier_folder(root: Path, stream: StreamInfo) -> Folder | None:
-    """Where the newest recording of a stream is that was not deleted."""
+def _continued(root: Path, stream: StreamInfo, sound: Sound) -> Recorder | None:
+    """Goes on with the newest recording of a stream that was not deleted; None if there is none, or somebody
+    else still writes to it: an instance of this sink that hangs, for one.
+    """
     for path in reversed(manifest.recordings_of(root, stream.entity_id, stream.stream_id)):
         if manifest.load(path):
-            return Folder(path)
+            with contextlib.suppress(BlockingIOError):
+                return Recorder(Folder(path), stream, sound)
+            return None
     return None
 
 

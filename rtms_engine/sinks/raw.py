@@ -27,7 +27,7 @@ from ..model.ids import path_safe
 from ..model.media import AudioCodec
 from ..model.reasons import Outcome
 from ..recording.folder import Folder, replacing
-from ..recording.text import Sentence, Transcript, json_lines
+from ..recording.text import VTT_HEADER, Sentence, Transcript, json_lines, srt, vtt
 from .base import Ending, Item, SinkSpec, StreamInfo
 from .lines import item_line
 
@@ -75,7 +75,9 @@ class RawSink:
             if segments:
                 if batch is not self._batch:  # else it is tried again, and these are in the transcript
                     self._batch = batch
-                    self._sentences = [self._transcript.take(segment) for segment in segments]
+                    self._sentences = [
+                        self._transcript.take(segment, segment.timestamp_ms) for segment in segments
+                    ]
                 additions.append("transcript.jsonl", json_lines(self._sentences))
                 self._unwritten = True
         if segments and self._is_time(segments[-1].received_at):
@@ -127,11 +129,12 @@ class RawSink:
 
     def _write_subtitles(self) -> None:
         t0_ms = self._stream.started_ms
-        srt = self._transcript.srt(t0_ms, _name_of)
+        sentences = self._transcript.in_order()
+        numbered = srt(sentences, t0_ms, _name_of)
         texts = {
-            "transcript.vtt": self._transcript.vtt(t0_ms, _name_of),
-            "transcript.srt": srt,
-            "transcript.txt": _plain(srt),
+            "transcript.vtt": VTT_HEADER + vtt(sentences, t0_ms, _name_of),
+            "transcript.srt": numbered,
+            "transcript.txt": _plain(numbered),
         }
         for name, text in texts.items():
             self._folder.replace(name, text.encode("utf-8", "replace"), lasting=False)

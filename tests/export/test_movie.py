@@ -264,7 +264,7 @@ def test_subtitles_and_chapters_without_a_picture(tmp_path: Path, target: Path) 
     assert found.subtitles == [
         (1000, 500, "Ana Reader: äö </v> <b>"),
         (1500, 500, "Ana Reader: äö </v> <b>\nAna Reader: forever"),
-        (2000, 3000, "Ana Reader: forever"),
+        (2000, 500, "Ana Reader: forever"),
     ]
 
 

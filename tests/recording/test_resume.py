@@ -1,5 +1,6 @@
 """An engine that was killed goes on in the folder of the one before; nothing that was whole is lost."""
 
+import gc
 import json
 import shutil
 from collections.abc import Sequence
@@ -67,6 +68,8 @@ async def killed(root: Path, *batches: Sequence[Item]) -> Path:
     sink = await opened(root)
     for batch in batches:
         await sink.write(batch)
+    del sink
+    gc.collect()  # its lock on the folder ends with it, as it would with the process
     return folder_in(root)
 
 
@@ -144,7 +147,7 @@ async def test_texts_are_appended_and_corrections_find_their_sentence(tmp_path: 
         [ParticipantLeft(T0 + 7000, Participant(7))],
     )
     lines = [json.loads(line) for line in (folder / "transcript.jsonl").read_text().splitlines()]
-    assert [(line["text"], line["revision"]) for line in lines] == [("ten of clobs", 1), ("ten of clubs", 2)]
+    assert [(line["text"], line["rev"]) for line in lines] == [("ten of clobs", 1), ("ten of clubs", 2)]
     vtt = (folder / "transcript.vtt").read_text()
     assert (vtt.count("clubs"), vtt.count("clobs")) == (1, 0)
     assert (folder / "chat.jsonl").read_text().count("\n") == 2
@@ -163,6 +166,8 @@ async def test_gaps_are_noted_once_and_kept(tmp_path: Path) -> None:
     sink = await opened(tmp_path, AGAIN)
     told = GapNoted(T0 + 4000, MediaKind.CHAT, T0 + 50, T0 + 4000, "engine_restarted")
     await sink.write([told, sound(4000, ramp(1))])
+    del sink
+    gc.collect()
     content = await resumed(tmp_path, [sound(9000, ramp(1))])
     audio = [(g["start_ms"] - T0, g["end_ms"] - T0) for g in content["gaps"] if g["kind"] == "audio"]
     chat = [(g["start_ms"] - T0, g["end_ms"] - T0) for g in content["gaps"] if g["kind"] == "chat"]
@@ -234,6 +239,22 @@ async def test_the_newest_that_is_not_deleted_is_continued(tmp_path: Path) -> No
 async def killed_in_a_new_folder(root: Path) -> None:
     sink = await opened(root)
     await sink.write([sound(0, ramp(1))])
+    del sink
+    gc.collect()
+
+
+async def test_a_folder_that_is_written_to_is_left_alone(tmp_path: Path) -> None:
+    """By an instance that hangs, or by another process: a second one begins a folder of its own."""
+    sink = await opened(tmp_path)
+    await sink.write([sound(0, ramp(1))])
+    held = folder_in(tmp_path)
+    with pytest.raises(BlockingIOError):
+        recover(held)
+    await resumed(tmp_path, [sound(5000, ramp(1))])
+    assert [folder.name for folder in folders_in(tmp_path)] == ["stream-1", "stream-1-2"]
+    assert manifest_of(held)["state"] == "recording"
+    await sink.close(END)
+    assert manifest_of(held)["state"] == "done"
 
 
 async def test_another_stream_is_left_alone(tmp_path: Path) -> None:

@@ -245,9 +245,9 @@ from tests.recording.support import *
 async def main(root):
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     units, sink = camera_access_units(), await opened(root)
     await sink.write([picture(40 * n, unit) for n, unit in enumerate(units[:30])])
-    before = len(list(Path("/proc/self/fd").iterdir()))
     try:
         await sink.write([sound(20 * n, ramp(n)) for n in range(9000)] if sys.argv[2] == "sound" else
                          [picture(1200 + 40 * n, unit) for n, unit in enumerate(units[30:])])

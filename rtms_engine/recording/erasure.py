@@ -1,0 +1,55 @@
+"""Deleting a recording: at once, all of it, and so that a killed process cannot leave a part in silence.
+
+The tombstone comes first. From then on the folder says that everything else in it is to go, and
+`complete` makes that true, however often it is called.
+"""
+
+from pathlib import Path
+
+from . import manifest
+from .folder import Folder
+from .manifest import DeletionCause, Manifest, Tombstone
+
+
+def erase(path: Path, left: Manifest, cause: DeletionCause, at_ms: int) -> Tombstone:
+    """Delete everything in the folder of a recording. Blocks; raises OSError.
+
+    Args:
+        path: the folder; one that was erased before is only emptied.
+        left: what is known of the recording.
+        cause: why.
+        at_ms: Unix milliseconds, now.
+    """
+    tombstone = manifest.load_tombstone(path)
+    if tombstone is None:
+        files, size = Folder(path).contents(spared=manifest.NAME)
+        tombstone = Tombstone(
+            schema_version=manifest.SCHEMA_VERSION,
+            state="deleted",
+            cause=cause,
+            rtms_stream_id=left.rtms_stream_id,
+            product=left.product,
+            app=left.app,
+            account_id=left.account_id,
+            started_ms=left.started_ms,
+            ended_ms=left.ended_ms,
+            deleted_ms=at_ms,
+            deleted_files=files,
+            deleted_bytes=size,
+            stop_reason=left.stop_reason,
+        )
+        manifest.save(Folder(path), tombstone)
+    complete(path)
+    return tombstone
+
+
+def complete(path: Path) -> bool:
+    """Delete what lies beside a tombstone. Blocks; raises OSError.
+
+    Returns:
+        Whether there was anything.
+    """
+    if manifest.load_tombstone(path) is None or not Folder(path).contents(spared=manifest.NAME)[0]:
+        return False
+    Folder(path).empty(spared=manifest.NAME)
+    return True
