@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,24 @@ def test_ffmpeg_makes_hls(tmp_path, port):
     probe = ["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", str(playlist)]
     found = subprocess.run(probe, capture_output=True, text=True, check=True).stdout
     assert float(found) == pytest.approx(20, abs=4)
+
+
+@pytest.mark.skipif(find_spec("pipecat") is None, reason="pipecat-ai is not installed")
+def test_a_pipecat_pipeline_hears_the_meeting(tmp_path, port, unused_tcp_port_factory):
+    placed(tmp_path, "pipecat_input.py")
+    live, token = unused_tcp_port_factory(), "a-token-of-some-length"
+    sink = f'tokens = ["{token}"]\nport = {live}\n'
+    (tmp_path / "config.toml").write_text(CONFIG.format(port=port, sink="websocket") + sink)
+    with running([*ENGINE, "run"], tmp_path, port) as engine:
+        command = [sys.executable, "pipecat_input.py", f"ws://127.0.0.1:{live}/live", token]
+        with subprocess.Popen(
+            command, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as pipeline:
+            for line in pipeline.stdout:
+                if "StartFrame" in line and "reached the end" in line:
+                    break
+            assert simulate(port, tmp_path, "--no-tls").returncode == 0
+            stopped(engine)
+            output, _ = pipeline.communicate(timeout=60)
+    [seconds] = re.findall(r"^heard (\d+\.\d) s", output, re.MULTILINE)
+    assert float(seconds) > 10
