@@ -47,7 +47,7 @@ class Voice:
         jitter = near = JITTER_MS * per_ms
         pieces: list[Piece] = []
         run: list[bytes] = []
-        ahead_ms: list[float] = []
+        ahead: list[int] = []
         start = expected = self._expected
         for packet in packets:
             nominal = packet.timestamp_ms * per_ms
@@ -70,16 +70,16 @@ class Voice:
                 run = []
                 start = self.coverage.place(nominal, near)
                 if start != expected:
-                    self._measure(expected, ahead_ms)
-                    ahead_ms = []
+                    self._measure(expected, ahead)
+                    ahead = []
                     self.drift.seam()
                     expected = start
                     off = expected - nominal
             run.append(data)
-            ahead_ms.append(off / per_ms)
+            ahead.append(off)
             expected += samples
         self._finish(pieces, run, start, skipped)
-        self._measure(expected, ahead_ms)
+        self._measure(expected, ahead)
         self._expected = expected
         self.reach = self.coverage.span or (0, 0)
         return pieces
@@ -98,9 +98,11 @@ class Voice:
         skipped.overlapping_samples += stop - start - sum(b - a for a, b in free)
         pieces += [(a, data[(a - start) * frame_bytes : (b - start) * frame_bytes]) for a, b in free]
 
-    def _measure(self, expected: int, ahead_ms: list[float]) -> None:
-        if ahead_ms:
-            self.drift.note(expected / self._per_ms, ahead_ms)
+    def _measure(self, expected: int, ahead: list[int]) -> None:
+        """Take notice of how far packets that follow each other are ahead of their stamps, in samples."""
+        if ahead:
+            typical = sorted(ahead)[len(ahead) // 2]
+            self.drift.note(expected / self._per_ms, typical / self._per_ms)
 
 
 class _Finished(NamedTuple):

@@ -11,8 +11,6 @@ Two pairs of clocks are compared:
 Both need the same few numbers for a minute as for a day.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 _ROUNDING_MS2 = 1 / 12
@@ -48,17 +46,17 @@ class SampleDrift:
         self._yy += yy
         self._sums = (0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
-    def note(self, at_ms: float, ahead_ms: Sequence[float]) -> None:
+    def note(self, at_ms: float, ahead_ms: float) -> None:
         """Take notice of the packets of a batch that follow each other.
 
         Args:
-            at_ms: the time stamp of one in the middle.
-            ahead_ms: how far the samples of each are ahead of its stamp; not empty.
+            at_ms: when they are.
+            ahead_ms: how far the samples of one in the middle are ahead of its stamp.
         """
         n, sum_x, sum_y, sum_xx, sum_xy, sum_yy = self._sums
         if not n:
             self._origin_ms = at_ms
-        x, y = at_ms - self._origin_ms, sorted(ahead_ms)[len(ahead_ms) // 2]
+        x, y = at_ms - self._origin_ms, ahead_ms
         self._sums = (n + 1, sum_x + x, sum_y + y, sum_xx + x * x, sum_xy + x * y, sum_yy + y * y)
 
     @property

@@ -38,10 +38,10 @@ def test_nothing_is_said_of_a_few_seconds() -> None:
     drift = SampleDrift()
     assert drift.ppm is None
     for second in range(10):
-        drift.note(second * 1000.0, [0.0])
+        drift.note(second * 1000.0, 0.0)
     assert drift.ppm is None
     for second in range(10, 60):
-        drift.note(second * 1000.0, [0.0])
+        drift.note(second * 1000.0, 0.0)
     assert drift.ppm == 0
 
 
