@@ -10,6 +10,7 @@ from .commands.demo import demo
 from .commands.explain import explain
 from .commands.export import export
 from .commands.inspect import inspect
+from .commands.recover import recover
 from .commands.replay import replay
 from .commands.run import run
 from .commands.simulate import simulate
@@ -22,6 +23,7 @@ _COMMANDS: tuple[click.Command, ...] = (
     simulate,
     stream,
     export,
+    recover,
     replay,
     inspect,
     token,
