@@ -21,6 +21,7 @@ The plan of the house, from the cellar to the roof. Imports point down and inwar
 `config`, `engine`      the configuration; the composition root that knows everybody
 `daemon`                the command line, logging, the process
 `simulator`             a fake Zoom: shares `wire` with the engine, and none of its decisions
+`testing`               for the tests of others: the contract of sinks as checks, scripted meetings
 ======================  ============================================================================
 
 A frame's way: `transport.websocket` → `stream.leg_driver` → `protocol.media` → `stream.demux` →

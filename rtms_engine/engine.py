@@ -105,6 +105,7 @@ class Engine:
         config: Config,
         *,
         callback: Callback | None = None,
+        sinks: Sequence[SinkSpec] = (),
         unix_s: Callable[[], float] = _unix_s,
         random: Callable[[], float] = random.random,
     ) -> None:
@@ -113,6 +114,7 @@ class Engine:
             config: everything the engine is told.
             callback: called with every item of every stream, besides the configured sinks; see
                 `rtms_engine.sinks.callback`.
+            sinks: the program's own, besides the configured ones; they have no keys and no service.
             unix_s: the wall clock, Unix seconds.
             random: numbers in [0, 1), for the jitter of reconnects.
 
@@ -130,6 +132,7 @@ class Engine:
             self._own_sinks.append(_own(spec))
         self.version = version("rtms-engine")
         self._totals = Totals()
+        self._own_sinks.extend(map(_own, sinks))
         self._stories = StoryBook()
         self._hearing = hearing(self._stories.note, self._unix_ms)
         self._pool = _pool(config, self._stories.note)

@@ -42,6 +42,11 @@ def convert(kind: type[_S], table: Mapping[str, Any]) -> _S:
     return msgspec.convert(dict(table), kind, strict=False, dec_hook=_decode)
 
 
+def allowed(kind: Any) -> str:
+    """What a value of a field's type may be, for people."""
+    return _allowed(inspect.type_info(kind))
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """What somebody who wrote ``word`` may have meant, as the end of a sentence."""
     known = sorted(known)

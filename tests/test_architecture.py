@@ -79,6 +79,7 @@ MAY_IMPORT_ANYTHING = {
     "engine",
     "replay",
     "stream_factory",
+    "testing",
 }
 """The composition root in its parts; nobody below imports them."""
 

@@ -14,6 +14,7 @@ from .commands.recover import recover
 from .commands.replay import replay
 from .commands.run import run
 from .commands.simulate import simulate
+from .commands.sinks import sinks
 from .commands.stream import stream
 from .commands.token import token
 
@@ -28,6 +29,7 @@ _COMMANDS: tuple[click.Command, ...] = (
     inspect,
     token,
     check,
+    sinks,
     explain,
 )
 

@@ -119,14 +119,18 @@ def find(sink_type: str) -> SinkSpec:
         found = pkgutil.resolve_name(place)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError([f"the sink type {sink_type!r} cannot be imported: {error}"]) from error
-    return _spec(sink_type, found)
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        raise ConfigError([f"the sink type {sink_type!r} fails when it is imported: {why}"]) from error
+    return spec_of(sink_type, found)
 
 
 def _place(point: EntryPoint | None) -> str:
     return point.value if point else ""
 
 
-def _spec(sink_type: str, found: Any) -> SinkSpec:
+def spec_of(sink_type: str, found: Any) -> SinkSpec:
+    """The spec that ``found`` is, or that its class says. Raises ConfigError if it is neither."""
     if isinstance(found, SinkSpec):
         return found
     if isinstance(found, type):

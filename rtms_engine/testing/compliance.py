@@ -1,0 +1,520 @@
+"""The contract of sinks (`rtms_engine.sinks.base`) as checks that anybody can run against theirs.
+
+::
+
+    async def test_my_sink(tmp_path):
+        await check_sink(lambda: MySink(tmp_path), stored_in=tmp_path)
+
+or, for a test of its own for each clause::
+
+    @pytest.mark.parametrize("check", CHECKS, ids=str)
+    async def test_my_sink(check, tmp_path):
+        await check_sink(SinkConfig("my_package:MySink", options={…}), stored_in=tmp_path, checks=[check])
+
+Without pytest-asyncio, put ``asyncio.run(…)`` around it.
+"""
+
+import asyncio
+import gc
+import inspect
+import shutil
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from ..model.frames import KIND_OF_FRAME
+from ..sinks import registry
+from ..sinks.base import BlockingSink, Ending, Item, NoConfig, Sink, SinkSpec, StreamInfo
+from ..sinks.registry import ReadySink, SinkConfig
+from ..sinks.services import Services
+from ..stream.sink_call import CutShort, call
+from ..stream.threaded_sink import ThreadedSink
+from .items import FINISHED, MARKER, RELEASED, REVOKED, big_batch, items, nasty_items, stream
+
+VERBS = ("open", "write", "close")
+VERB_S = 20.0
+"""How long one verb may take here before the check fails."""
+CANCELLED_S = 4.5
+"""What a cancelled write may take; after 5 s the engine abandons it."""
+SETTLE_S = 2.0
+"""How soon after `close` everything must be let go."""
+TRIES = 3
+"""A machine may be busy with something else; a sink that blocks the loop does it every time."""
+
+Subject = SinkConfig | SinkSpec | type[Any] | Callable[[], Any]
+"""What can be checked: a configured sink, a spec without required keys, a class, or a function that makes
+an instance."""
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One clause of the contract, and how it is tried."""
+
+    name: str
+    clause: str
+    """What the contract says."""
+    run: Callable[["Trial"], Awaitable[None]]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What became of one check; ``problem`` is empty if the sink keeps the clause."""
+
+    check: Check
+    problem: str
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What became of all checks."""
+
+    subject: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def failed(self) -> tuple[Finding, ...]:
+        """The clauses that the sink does not keep."""
+        return tuple(finding for finding in self.findings if finding.problem)
+
+    def __str__(self) -> str:
+        lines = [f"{self.subject}: {len(self.failed)} of {len(self.findings)} checks failed"]
+        for finding in self.findings:
+            lines.append(f"  {'FAILED' if finding.problem else 'ok':<6}  {finding.check.name}")
+            if finding.problem:
+                lines.append(f"          the contract: {finding.check.clause}")
+                lines.append(f"          this sink:    {finding.problem}")
+        return "\n".join(lines)
+
+
+class NotCompliant(AssertionError):
+    """The sink does not keep the contract; ``report`` says where."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(report)
+        self.report = report
+
+    def __str__(self) -> str:
+        return str(self.report)
+
+
+async def check_sink(
+    subject: Subject,
+    *,
+    stored_in: Path | None = None,
+    checks: Iterable[Check] | None = None,
+) -> Report:
+    """Check that a sink keeps the contract.
+
+    Args:
+        subject: see `Subject`.
+        stored_in: a directory, the only one that the sink writes to; it is emptied before each check.
+            None: the sink stores no files, and what it stores elsewhere is not looked at.
+        checks: which ones; None: all of `CHECKS`.
+
+    Raises:
+        NotCompliant: with the whole report, if any check failed.
+        ConfigError: the subject cannot be made ready.
+    """
+    ready = _ready(subject)
+    findings = []
+    for check in CHECKS if checks is None else checks:
+        async with _trial(ready, stored_in) as trial:
+            findings.append(Finding(check, await _problem(check, trial)))
+    report = Report(ready.name, tuple(findings))
+    if report.failed:
+        raise NotCompliant(report)
+    return report
+
+
+async def _problem(check: Check, trial: "Trial") -> str:
+    try:
+        await check.run(trial)
+    except _Problem as problem:
+        return str(problem)
+    except CutShort:
+        return f"a verb took more than {VERB_S:g} s"
+    except Exception as error:  # noqa: BLE001 - a wall: whatever the sink raises is what the report says
+        where = inspect.trace()[-1]
+        return f"raised {type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+    return ""
+
+
+class _Problem(Exception):
+    """How a sink does not keep a clause."""
+
+
+def _demand(good: object, problem: str) -> None:
+    if not good:
+        raise _Problem(problem)
+
+
+def _ready(subject: Subject) -> ReadySink:
+    if isinstance(subject, SinkConfig):
+        return registry.build(subject)
+    if isinstance(subject, SinkSpec):
+        return registry.ready(subject, subject.name, subject.kinds, subject.config_type())
+    if isinstance(subject, type):
+        spec = registry.spec_of(subject.__name__, subject)
+    else:
+        made = subject()
+        spec = registry.spec_of(type(made).__name__, type(made))
+        spec = msgspec.structs.replace(spec, factory=lambda _: subject(), config_type=NoConfig)
+    return registry.ready(spec, spec.name, spec.kinds, spec.config_type())
+
+
+@asynccontextmanager
+async def _trial(ready: ReadySink, stored_in: Path | None) -> AsyncIterator["Trial"]:
+    if stored_in is not None:
+        _empty_directory(stored_in)
+    async with Services([ready], time.time) as services:  # noqa: TID251 - a test is its own root
+        yield Trial(ready, stored_in, services)
+
+
+def _empty_directory(directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    for path in directory.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+class Trial:
+    """The sink in one check."""
+
+    def __init__(self, ready: ReadySink, stored_in: Path | None, services: Services) -> None:
+        self.ready = ready
+        self.stored_in = stored_in
+        self.blocked_s = 0.0
+        """The longest time for which a verb kept the loop."""
+        self._services = services
+
+    def make(self) -> Any:
+        """An instance, as its factory gives it."""
+        return self.ready.spec.factory(self._services.argument(self.ready))
+
+    def instance(self) -> "Instance":
+        """An instance to be called."""
+        made = self.make()
+        if self.ready.spec.blocking:
+            made = ThreadedSink(cast(BlockingSink, made), self.ready.name)
+        return Instance(self, made)
+
+    def wanted(self, batch: Sequence[Item]) -> list[Item]:
+        """What of a batch this sink asks for."""
+        return [item for item in batch if KIND_OF_FRAME.get(type(item)) in {None, *self.ready.kinds}]
+
+    def stored(self) -> str:
+        """Everything that is stored, with the names of the files, as text to search in."""
+        return "\n".join(f"{path.relative_to(self.root)}\n{_text_of(path)}" for path in self.files())
+
+    def files(self) -> Iterator[Path]:
+        """The files that are stored."""
+        if self.stored_in is not None:
+            yield from (path for path in sorted(self.stored_in.rglob("*")) if not path.is_dir())
+
+    @property
+    def root(self) -> Path:
+        """Where files are stored."""
+        return self.stored_in or Path()
+
+    def note_blocked(self, took_s: float) -> None:
+        """A verb kept the loop."""
+        self.blocked_s = max(self.blocked_s, took_s)
+
+
+def _text_of(path: Path) -> str:
+    return path.read_bytes().decode("latin-1") if path.is_file() else ""
+
+
+class Instance:
+    """One instance of the sink, called as the engine calls it."""
+
+    def __init__(self, trial: Trial, sink: Sink) -> None:
+        self._trial = trial
+        self._sink = sink
+
+    async def open(self, info: StreamInfo) -> None:
+        """Call it."""
+        await self._call(self._sink.open, info)
+
+    async def write(self, batch: Sequence[Item]) -> None:
+        """Call it with what it wants of a batch, if that is anything."""
+        if wanted := tuple(self._trial.wanted(batch)):
+            await self._call(self._sink.write, wanted)
+
+    async def write_anything(self, batch: Any) -> None:
+        """Call it with a batch that it may not want."""
+        await self._call(self._sink.write, batch)
+
+    async def close(self, ending: Ending = FINISHED) -> None:
+        """Call it."""
+        await self._call(self._sink.close, ending)
+
+    async def _call(self, verb: Callable[[Any], Awaitable[None]], argument: Any) -> None:
+        await call(verb, argument, timeout_s=VERB_S, blocked=self._trial.note_blocked)
+
+
+# --- the checks ---
+
+_ID = "609340fb2a7946909659956c8aa9250c"
+_OTHER = "7a8e40fb2a7946909659956c8aa9250d"
+_OTHER_WORDS: dict[str, Any] = dict.fromkeys(("name", "text", "word"), "Rasselbock")
+
+
+async def _declared(trial: Trial) -> None:
+    config = trial.ready.spec.config_type.__struct_config__
+    _demand(config.frozen, "its config type is not frozen")
+    _demand(config.forbid_unknown_fields, "its config type lacks forbid_unknown_fields=True")
+    sink = trial.make()
+    _demand(sink is not trial.make(), "its factory gives the same instance twice")
+    for verb in VERBS:
+        _demand(callable(getattr(sink, verb, None)), f"it has no {verb}()")
+        is_coroutine = inspect.iscoroutinefunction(getattr(sink, verb))
+        if trial.ready.spec.blocking:
+            _demand(not is_coroutine, f"it is blocking, but {verb} is a coroutine function")
+        else:
+            _demand(is_coroutine, f"{verb} is not a coroutine function, and it is not declared blocking")
+
+
+async def _every_kind(trial: Trial) -> None:
+    sink = trial.instance()
+    await sink.open(stream(_ID))
+    await sink.write(items(_ID))
+    for item in items(_ID, 1000):
+        await sink.write([item])
+    await sink.close()
+
+
+async def _empty(trial: Trial) -> None:
+    sink = trial.instance()
+    await sink.open(stream(_ID))
+    await sink.close()
+
+
+async def _nasty(trial: Trial) -> None:
+    around = _around(trial.stored_in)
+    for n, stream_id in enumerate(("../../escaped", "a/b\\c\x00d", "x" * 4096)):
+        sink = trial.instance()
+        info = stream(stream_id, entity_id=f"/../../e{n}==", meeting_id="../..", account_id="..")
+        await sink.open(info)
+        for batch in nasty_items(stream_id):
+            await sink.write(batch)
+        await sink.close()
+    new = _around(trial.stored_in) - around
+    _demand(not new, f"it wrote outside of its directory: {sorted(map(repr, new))[:3]}")
+    for path in trial.files():
+        odd = [part for part in path.relative_to(trial.root).parts if not part.isprintable()]
+        _demand(not odd, f"it made a file name with control characters: {odd[:1]!r}")
+
+
+def _around(directory: Path | None) -> set[Path]:
+    """What lies beside a directory, and one level above."""
+    if directory is None:
+        return set()
+    return {*directory.parent.iterdir(), *directory.parent.parent.iterdir(), *Path("/tmp").glob("escaped*")}  # noqa: S108
+
+
+async def _revoked(trial: Trial) -> None:
+    sink = trial.instance()
+    await sink.open(stream(_ID))
+    await sink.write(items(_ID))
+    await sink.close(REVOKED)
+    _demand(MARKER not in trial.stored(), f"still there after a revocation: {_holders(trial)}")
+
+
+async def _revoked_later(trial: Trial) -> None:
+    sink = trial.instance()
+    await sink.open(stream(_ID))
+    await sink.write(items(_ID))
+    await sink.close(FINISHED)
+    again = trial.instance()
+    await again.open(stream(_ID, resumed=True))
+    await again.close(REVOKED)
+    _demand(MARKER not in trial.stored(), f"still there after a late revocation: {_holders(trial)}")
+
+
+def _holders(trial: Trial) -> str:
+    names = [str(path.relative_to(trial.root)) for path in trial.files()]
+    return ", ".join(name for name in names if MARKER in name or MARKER in _text_of(trial.root / name))
+
+
+async def _failed_write(trial: Trial) -> None:
+    sink = trial.instance()
+    await sink.open(stream(_ID))
+    await sink.write(items(_ID))
+    try:
+        await sink.write_anything([object()])  # nothing that it could know
+    except Exception:  # noqa: BLE001 - it may well fail
+        await sink.close()
+    else:
+        await sink.close()
+
+
+async def _again(trial: Trial) -> None:
+    delivery = trial.ready.delivery
+    if not (delivery.retries or delivery.restarts):
+        return
+    sink = trial.instance()
+    await sink.open(stream(_ID))
+    batch = trial.wanted(items(_ID))
+    await sink.write_anything(batch)
+    await sink.write_anything(batch)
+    await sink.close()
+
+
+async def _cancelled(trial: Trial) -> None:
+    sink = trial.instance()
+    await sink.open(stream(_ID))
+    raised: list[Exception] = []
+
+    async def write() -> None:
+        try:
+            await sink.write(big_batch(_ID))
+        except Exception as error:  # noqa: BLE001 - the check says it
+            raised.append(error)
+
+    async with asyncio.TaskGroup() as tasks:
+        writing = tasks.create_task(write(), name="write")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        writing.cancel()
+        began = time.perf_counter()
+        await asyncio.wait({writing})
+    took_s = time.perf_counter() - began
+    _demand(took_s < CANCELLED_S, f"a cancelled write went on for {took_s:.1f} s or longer")
+    _demand(not raised, f"a cancelled write raised {raised!r} instead of asyncio.CancelledError")
+    await sink.close()
+
+
+async def _big(trial: Trial) -> None:
+    sink = trial.instance()
+    await sink.open(stream(_ID))
+    await sink.write(big_batch(_ID))
+    await sink.close()
+
+
+async def _two_at_once(trial: Trial) -> None:
+    first, second = trial.instance(), trial.instance()
+    await first.open(stream(_ID))
+    await second.open(stream(_OTHER, entity_id="another=="))
+    await first.write(items(_ID))
+    await second.write(items(_OTHER, **_OTHER_WORDS))
+    has_stored = "Rasselbock" in trial.stored()
+    await first.close(REVOKED)
+    is_stored = "Rasselbock" in trial.stored()
+    await second.write(items(_OTHER, 1000, **_OTHER_WORDS))
+    await second.close()
+    _demand(
+        is_stored or not has_stored,
+        "what it stored of one stream went when another was revoked",
+    )
+    _demand(MARKER not in trial.stored(), f"the revoked one of two streams is still there: {_holders(trial)}")
+
+
+async def _resumed(trial: Trial) -> None:
+    first = trial.instance()
+    await first.open(stream(_ID))
+    await first.write(items(_ID))
+    await first.close(RELEASED)
+    has_stored = MARKER in trial.stored()
+    second = trial.instance()
+    await second.open(stream(_ID, resumed=True))
+    await second.write(items(_ID, 1000, **_OTHER_WORDS))
+    await second.close()
+    _demand(
+        not has_stored or MARKER in trial.stored(),
+        "what an instance stored was lost when another one took up the stream",
+    )
+
+
+async def _lets_go(trial: Trial) -> None:
+    async def live() -> None:
+        sink = trial.instance()
+        await sink.open(stream(_ID))
+        await sink.write(items(_ID))
+        await sink.close()
+
+    await live()  # what a sink's module keeps for good, it has now
+    await _settled(lambda: [task for task in asyncio.all_tasks() if task is not asyncio.current_task()])
+    before = _held()
+    for _ in range(TRIES):
+        await live()
+    left: list[str] = []
+
+    def still_held() -> list[str]:
+        left[:] = [f"{what}: +{n - before[what]}" for what, n in _held().items() if n >= before[what] + TRIES]
+        return left
+
+    await _settled(still_held)
+    _demand(not left, f"after {TRIES} streams it still holds {', '.join(left)}")
+
+
+def _held() -> dict[str, int]:
+    gc.collect()
+    pooled = ("asyncio_", "ThreadPoolExecutor")
+    threads = [thread for thread in threading.enumerate() if not thread.name.startswith(pooled)]
+    descriptors = Path("/proc/self/fd")
+    return {
+        "tasks": len(asyncio.all_tasks()),
+        "threads": len(threads),
+        "open files": len(list(descriptors.iterdir())) if descriptors.exists() else 0,
+    }
+
+
+async def _settled(held: Callable[[], Sequence[Any]]) -> None:
+    deadline = time.perf_counter() + SETTLE_S
+    while held() and time.perf_counter() < deadline:  # noqa: ASYNC110 - threads and files send no events
+        await asyncio.sleep(0.01)
+
+
+async def _does_not_block(trial: Trial) -> None:
+    for _ in range(TRIES):
+        trial.blocked_s = 0.0
+        sink = trial.instance()
+        await sink.open(stream(_ID))
+        await sink.write(items(_ID))
+        await sink.write(big_batch(_ID))
+        await sink.close()
+        if not trial.blocked_s:
+            return
+    raise _Problem(
+        f"it kept the event loop for {trial.blocked_s:.2f} s; use asyncio.to_thread, or declare it blocking"
+    )
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(
+        "declared",
+        "a frozen config type that refuses unknown keys; a new instance for each stream; three verbs, "
+        "coroutine functions unless it is declared blocking",
+        _declared,
+    ),
+    Check("every_kind", "write gets frames of the kinds it asked for, and every event", _every_kind),
+    Check("empty_stream", "a stream may begin and end without a write", _empty),
+    Check(
+        "hostile_names",
+        "names, texts and ids are whatever somebody chose, and never reach a path",
+        _nasty,
+    ),
+    Check("revoked", "after close with Outcome.ERASE nothing of the stream is left", _revoked),
+    Check(
+        "revoked_later",
+        "a new instance, opened with resumed and closed with Outcome.ERASE, deletes what is there",
+        _revoked_later,
+    ),
+    Check("failed_write", "close is called, and works, after a failed write", _failed_write),
+    Check("same_batch_again", "a batch whose write failed may come again", _again),
+    Check("cancelled_write", "a cancelled verb ends within 5 seconds, and close works after it", _cancelled),
+    Check("big_batch", "60 s of sound may come at once", _big),
+    Check("two_streams", "instances live side by side and do not touch what is another's", _two_at_once),
+    Check("resumed_stream", "with resumed, go on with what an earlier instance began", _resumed),
+    Check("lets_go", "when close returns, files, connections, tasks and threads are let go of", _lets_go),
+    Check("does_not_block", "a coroutine must not block the event loop", _does_not_block),
+)
+"""Every clause that can be tried from outside."""
