@@ -12,8 +12,8 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +24,7 @@ import structlog
 from aiohttp import web
 
 from .api.access import Doorkeeper
+from .api.live import Live
 from .api.metrics import Totals, metrics_operation
 from .api.server import ApiServer
 from .api.streams import Streams
@@ -47,12 +48,13 @@ from .model.signals import (
 from .processes.pool import ProcessPool, ProcessStatistics, cores
 from .processes.remote import RemoteStream
 from .sinks import registry
-from .sinks.base import SinkSpec, StreamInfo
+from .sinks.base import Sink, SinkSpec, StreamInfo
 from .sinks.callback import Callback, CallbackSink
 from .sinks.delivery import PATIENT
 from .sinks.feed import Feed, FeedSink
 from .sinks.registry import ReadySink
 from .sinks.services import Services
+from .stream.watching import watcher
 from .stream.worker import StreamStatistics, StreamWorker
 from .stream_factory import StreamFactory
 from .supervisor.admission import admit
@@ -230,7 +232,7 @@ class Engine:
         api, directory = self._config.api, self._config.state.directory
         find = TokenFile(Path(directory)).find if directory else _no_token
         return ApiServer(
-            [*Streams(self).operations(), metrics_operation(self)],
+            [*Streams(self).operations(), *Live(self).operations(), metrics_operation(self)],
             Doorkeeper(
                 find,
                 anonymous=api.anonymous,
@@ -294,6 +296,10 @@ class Engine:
         """What happened to a stream, in words and in order; empty if it is not known."""
         return self._stories.of(stream_id)
 
+    def listen(self, stream_id: str, listener: Callable[[Entry], None]) -> AbstractContextManager[None]:
+        """Call ``listener`` with every new entry of a stream's story, while the ``with`` block runs."""
+        return self._stories.listen(stream_id, listener)
+
     def processes(self) -> tuple[ProcessStatistics, ...]:
         """The processes that streams run in; none if that is this one."""
         return self._pool.statistics() if self._pool else ()
@@ -322,6 +328,23 @@ class Engine:
     def free_disk(self) -> Mapping[str, float]:
         """Bytes that are free where sinks write, by directory."""
         return {place: mb * 1e6 for place, mb in look(self._factory.directories).free_disk_mb.items()}
+
+    @contextmanager
+    def watch(
+        self, stream_id: StreamId, make: Callable[[], Sink], kinds: frozenset[MediaKind]
+    ) -> Iterator[None]:
+        """Let a sink have what comes of a stream from now on, while the ``with`` block runs.
+
+        Zoom is asked for nothing because of it: it gets those of ``kinds`` that other sinks asked for.
+        Raises KeyError if there is no such stream, LookupError if it does not run any more.
+        """
+        worker = self._supervisor.workers[stream_id]
+        runner = watcher(make, kinds)
+        worker.attach(runner)
+        try:
+            yield
+        finally:
+            worker.detach(runner)
 
     def end_stream(self, stream_id: StreamId) -> None:
         """Ask Zoom to end a stream (STREAM_CLOSE_REQ). Raises KeyError if there is no such stream."""

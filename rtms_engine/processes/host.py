@@ -1,6 +1,7 @@
 """The inside of a process: runs the streams that the engine gives it."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,9 +15,24 @@ from ..model.signals import StreamStarted
 from ..sinks.base import Ending, Item, SinkSpec, StreamInfo
 from ..sinks.delivery import PATIENT
 from ..sinks.registry import ReadySink, ready
+from ..stream.sink_runner import SinkRunner
+from ..stream.watching import WATCHED
 from ..stream.worker import StreamWorker
 from .channel import Channel
-from .messages import FORWARDING, Beat, Begin, Configure, Finished, Forward, Hear, Leave, Release, RequestEnd
+from .messages import (
+    FORWARDING,
+    WATCHING,
+    Beat,
+    Begin,
+    Configure,
+    Finished,
+    Forward,
+    Hear,
+    Leave,
+    Release,
+    RequestEnd,
+    Watch,
+)
 
 BEAT_S = 1.0
 TOLD_AT_ONCE = 100
@@ -44,6 +60,7 @@ class Host:
         self._factory: Factory | None = None
         self._workers: dict[StreamId, StreamWorker] = {}
         self._tasks = asyncio.TaskGroup()
+        self._watching: dict[StreamId, SinkRunner] = {}
         self._to_tell: list[StreamId] = []
         self._running: set[asyncio.Task[None]] = set()
         self._leaving = asyncio.Event()
@@ -52,6 +69,7 @@ class Host:
             Configure: self._configure,
             Begin: self._begin,
             Hear: lambda said: self._to(said.signal.stream_id, lambda worker: worker.hear(said.signal)),
+            Watch: self._watch,
             RequestEnd: lambda said: self._to(said.stream_id, StreamWorker.request_end),
             Release: lambda said: self._to(said.stream_id, StreamWorker.release),
             Leave: lambda _: self._leaving.set(),
@@ -97,6 +115,7 @@ class Host:
             _log.exception("StreamFailed", stream_id=stream_id, reason="defect in the engine")
         finally:
             del self._workers[stream_id]
+            self._watching.pop(stream_id, None)
             self._say(Finished(stream_id, is_over, worker.statistics()))
 
     def _to(self, stream_id: StreamId, verb: Callable[[StreamWorker], None]) -> None:
@@ -109,6 +128,21 @@ class Host:
         factory = partial(_ForwardSink, self._channel)
         spec = SinkSpec(FORWARDING, factory, kinds=wanted, live=said.live, delivery=PATIENT)
         return ready(spec, spec.name, wanted, spec.config_type())
+
+    def _watch(self, said: Watch) -> None:
+        """Somebody watches a stream: what they want is forwarded by a sink of its own."""
+        worker = self._workers.get(said.stream_id)
+        before = self._watching.pop(said.stream_id, None)
+        if worker is None or self._channel is None:
+            return
+        if before is not None:
+            worker.detach(before)
+        if said.kinds is not None:
+            sink = _ForwardSink(self._channel, None, is_watched=True)
+            runner = SinkRunner(WATCHING, lambda: sink, said.kinds, WATCHED)
+            with contextlib.suppress(LookupError):  # it has ended meanwhile
+                worker.attach(runner)
+                self._watching[said.stream_id] = runner
 
     def _say(self, value: Any) -> None:
         if self._channel is not None:
@@ -135,15 +169,16 @@ class Host:
 class _ForwardSink:
     """Hands the items of one stream to the engine."""
 
-    def __init__(self, channel: Channel, _config: Any) -> None:
+    def __init__(self, channel: Channel, _config: Any, *, is_watched: bool = False) -> None:
         self._channel = channel
+        self._is_watched = is_watched
         self._stream_id = StreamId("")
 
     async def open(self, stream: StreamInfo) -> None:
         self._stream_id = stream.stream_id
 
     async def write(self, batch: Sequence[Item]) -> None:
-        self._channel.send(Forward(self._stream_id, list(batch)))
+        self._channel.send(Forward(self._stream_id, list(batch), self._is_watched))
         await self._channel.drained()
 
     async def close(self, ending: Ending) -> None:

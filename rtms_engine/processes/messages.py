@@ -11,6 +11,8 @@ from ..telemetry.story import Entry
 
 FORWARDING = "engine"
 """Name of the sink that hands items from a process to the engine's own sinks."""
+WATCHING = "watch"
+"""Name of the one that hands them to who watches."""
 
 # --- from the engine ---
 
@@ -40,6 +42,14 @@ class Hear(msgspec.Struct, frozen=True):
     """A webhook speaks of a stream."""
 
     signal: StreamSignal
+
+
+class Watch(msgspec.Struct, frozen=True):
+    """Forward these kinds and all events to somebody who watches, besides what `Begin` says."""
+
+    stream_id: StreamId
+    kinds: frozenset[MediaKind] | None
+    """None: nobody watches any more."""
 
 
 class RequestEnd(msgspec.Struct, frozen=True):
@@ -73,10 +83,11 @@ class Beat(msgspec.Struct, frozen=True):
 
 
 class Forward(msgspec.Struct, frozen=True):
-    """Items for the engine's own sinks."""
+    """Items for the engine's own sinks, or for who watches."""
 
     stream_id: StreamId
     batch: list[Any]
+    is_watched: bool = False
 
 
 class Noted(msgspec.Struct, frozen=True):

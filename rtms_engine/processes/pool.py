@@ -154,7 +154,7 @@ class StreamProcess:
 
     def _forwarded(self, said: Forward) -> None:
         if stream := self.streams.get(said.stream_id):
-            stream.forwarded(said.batch)
+            stream.forwarded(said.batch, is_watched=said.is_watched)
 
     def _finished(self, said: Finished) -> None:
         if stream := self.streams.pop(said.stream_id, None):

@@ -18,7 +18,7 @@ from ..sinks.base import Ending, Item, StreamInfo
 from ..stream.demux import Demultiplexer
 from ..stream.sink_runner import SinkRunner
 from ..stream.worker import StreamStatistics
-from .messages import FORWARDING, Begin, Finished, Hear, Release, RequestEnd
+from .messages import FORWARDING, Begin, Finished, Hear, Release, RequestEnd, Watch
 
 MOST_DEATHS = 5
 DEATHS_WINDOW_S = 600.0
@@ -59,6 +59,9 @@ class RemoteStream:
         self.info = info
         self._runners = tuple(runners)
         self._demux = Demultiplexer(self._runners)
+        self._watchers: list[SinkRunner] = []
+        self._watched = Demultiplexer([])
+        self._tasks: asyncio.TaskGroup | None = None
         self._live = live
         self._places = places
         self._unix_ms = unix_ms
@@ -97,6 +100,24 @@ class RemoteStream:
         """Let go of the stream without ending it."""
         self._order(Release(self.info.stream_id))
 
+    def attach(self, runner: SinkRunner) -> None:
+        """Let somebody watch; see `StreamWorker.attach`. Raises LookupError."""
+        if self._tasks is None:
+            raise LookupError(self.info.stream_id)
+        self._watchers.append(runner)
+        self._watched.attach(runner)
+        work = runner.run(self.info, lambda _: None, self._unix_ms)
+        self._tasks.create_task(work, name=f"stream:{self.info.stream_id}/{runner.name}")
+        self._send(self._watch)
+
+    def detach(self, runner: SinkRunner) -> None:
+        """See `StreamWorker.detach`."""
+        if runner in self._watchers:
+            self._watchers.remove(runner)
+            self._watched.detach(runner)
+            runner.finish(Ending(StopReason.UNDEFINED, self._unix_ms(), is_released=True))
+            self._send(self._watch)
+
     def statistics(self) -> StreamStatistics:
         """The stream as its process last told, a few seconds ago at most."""
         own = tuple(runner.statistics() for runner in self._runners)
@@ -110,10 +131,12 @@ class RemoteStream:
                 name = f"stream:{self.info.stream_id}/{runner.name}"
                 work = runner.run(self.info, self._demux.announce, self._unix_ms)
                 tasks.create_task(work, name=name)
+            self._tasks = tasks
             finished = await self._finished()
+            self._tasks = None
             self._told = finished.statistics or self._told
             ending = self._told.ending or Ending(StopReason.UNDEFINED, self._unix_ms())
-            for runner in self._runners:
+            for runner in (*self._runners, *self._watchers):
                 runner.finish(ending)
         return finished.is_over
 
@@ -123,13 +146,14 @@ class RemoteStream:
         """How the stream stands."""
         self._told = statistics
 
-    def forwarded(self, batch: Sequence[Item]) -> None:
-        """Items for the engine's own sinks."""
+    def forwarded(self, batch: Sequence[Item], *, is_watched: bool) -> None:
+        """Items for the engine's own sinks, or for who watches."""
+        demux = self._watched if is_watched else self._demux
         for item in batch:
             if type(item) in KIND_OF_FRAME:
-                self._demux.publish(cast(Frame, item))
+                demux.publish(cast(Frame, item))
             else:
-                self._demux.announce(cast(StreamEvent, item))
+                demux.announce(cast(StreamEvent, item))
 
     def finished(self, said: Finished) -> None:
         """It is over."""
@@ -149,6 +173,8 @@ class RemoteStream:
             self._process = await self._places.place(self)
             assert self._record.start is not None  # noqa: S101 - it began with one
             self._process.send(Begin(self._record.start, self._resumed, self._wanted, self._live))
+            if self._watchers:
+                self._process.send(self._watch)
             for order in self._orders:
                 self._process.send(order)
             if (said := await self._news.get()) is not None:
@@ -169,6 +195,11 @@ class RemoteStream:
     def _send(self, value: Any) -> None:
         if self._process is not None:
             self._process.send(value)
+
+    @property
+    def _watch(self) -> Watch:
+        kinds = frozenset(kind for runner in self._watchers for kind in runner.kinds)
+        return Watch(self.info.stream_id, kinds if self._watchers else None)
 
     @property
     def _wanted(self) -> frozenset[MediaKind] | None:

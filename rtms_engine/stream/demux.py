@@ -15,16 +15,27 @@ class Demultiplexer:
     """
 
     def __init__(self, runners: Sequence[SinkRunner]) -> None:
-        self._all = tuple(runners)
-        self._by_type = {
-            frame_type: tuple(runner for runner in runners if kind in runner.kinds)
-            for frame_type, kind in KIND_OF_FRAME.items()
-        }
+        self._wire(runners)
         self._received = dict.fromkeys(KIND_OF_FRAME, 0)
         self.first_at: float | None = None
         """When the first frame came (loop's time)."""
         self.publish: Callable[[Frame], None] = self._publish_first
         """Hand on one frame of media."""
+
+    def attach(self, runner: SinkRunner) -> None:
+        """One more sink, from now on."""
+        self._wire([*self._all, runner])
+
+    def detach(self, runner: SinkRunner) -> None:
+        """It gets nothing more; without effect if it gets nothing already."""
+        self._wire([one for one in self._all if one is not runner])
+
+    def _wire(self, runners: Sequence[SinkRunner]) -> None:
+        self._all = tuple(runners)
+        self._by_type = {
+            frame_type: tuple(runner for runner in runners if kind in runner.kinds)
+            for frame_type, kind in KIND_OF_FRAME.items()
+        }
 
     def _publish_first(self, frame: Frame) -> None:
         self.first_at = frame.received_at

@@ -167,6 +167,8 @@ class StreamWorker:
         self._inbox: asyncio.Queue[LifecycleEvent] = asyncio.Queue()
         self._connections = Connections()
         self._demux = Demultiplexer(self._runners)
+        self._watchers: list[SinkRunner] = []
+        self._tasks: asyncio.TaskGroup | None = None
         self._video_choice = VideoChoice(settings.follow) if self._chooses_video else None
         self._ending: Ending | None = None
         self._signaling_since = 0.0
@@ -215,6 +217,26 @@ class StreamWorker:
             self._world.witness.request("release")
         self._post(Released())
 
+    def attach(self, runner: SinkRunner) -> None:
+        """Let another sink have what comes from now on; Zoom is asked for nothing more because of it.
+
+        Raises:
+            LookupError: the stream does not run.
+        """
+        if self._tasks is None:
+            raise LookupError(self.info.stream_id)
+        self._watchers.append(runner)
+        self._demux.attach(runner)
+        work = runner.run(self.info, _tell_nobody, self._world.unix_ms)
+        self._tasks.create_task(work, name=f"stream:{self.info.stream_id}/{runner.name}")
+
+    def detach(self, runner: SinkRunner) -> None:
+        """It has what it wanted; without effect if the stream is over."""
+        if runner in self._watchers:
+            self._watchers.remove(runner)
+            self._demux.detach(runner)
+            runner.finish(self._end(StopReason.UNDEFINED, "", is_released=True))
+
     def statistics(self) -> StreamStatistics:
         """The stream as it stands."""
         return StreamStatistics(
@@ -250,8 +272,10 @@ class StreamWorker:
                     name = f"stream:{self.info.stream_id}/{runner.name}"
                     work = runner.run(self.info, self._reception.event, self._world.unix_ms)
                     tasks.create_task(work, name=name)
+                self._tasks = tasks
                 self._ending = ending = await self._until_the_end(tasks)
-                for runner in self._runners:
+                self._tasks = None
+                for runner in (*self._runners, *self._watchers):
                     runner.finish(ending)
         finally:
             self._connections.abort()
@@ -475,6 +499,10 @@ class StreamWorker:
     def _chooses_video(self) -> bool:
         wanted = MediaKind.VIDEO in self.info.kinds
         return wanted and self._settings.params.video.mode == "single_participant"
+
+
+def _tell_nobody(_event: StreamEvent) -> None:
+    """What a sink that only watches loses is nobody else's affair."""
 
 
 def _name(reason: StopReason) -> str:

@@ -6,7 +6,8 @@ processor for `structlog`, to be set behind ``merge_contextvars``.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -92,6 +93,7 @@ class StoryBook:
 
     def __init__(self) -> None:
         self._stories: OrderedDict[str, _Story] = OrderedDict()
+        self._listeners: dict[str, list[Callable[[Entry], None]]] = {}
 
     def note(self, stream_id: str, entry: Entry) -> None:
         """Add to a story."""
@@ -99,11 +101,25 @@ class StoryBook:
         self._stories.move_to_end(stream_id)
         if len(self._stories) > MOST_STREAMS:
             self._stories.popitem(last=False)
+        for listener in self._listeners.get(stream_id, ()):
+            listener(entry)
 
     def of(self, stream_id: str) -> Sequence[Entry]:
         """A stream's story, in order; empty if there is none."""
         story = self._stories.get(stream_id)
         return story.entries() if story else ()
+
+    @contextmanager
+    def listen(self, stream_id: str, listener: Callable[[Entry], None]) -> Iterator[None]:
+        """Call ``listener`` with every new entry of a stream's story, while the ``with`` block runs."""
+        listeners = self._listeners.setdefault(stream_id, [])
+        listeners.append(listener)
+        try:
+            yield
+        finally:
+            listeners.remove(listener)
+            if not listeners:
+                self._listeners.pop(stream_id, None)
 
     def forget(self, stream_id: str) -> None:
         """A stream is to leave no trace."""

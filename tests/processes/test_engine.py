@@ -16,6 +16,7 @@ from rtms_engine.model.frames import AudioFrame
 from rtms_engine.model.media import MediaKind
 from rtms_engine.simulator import FakeZoom, synthetic_script
 from rtms_engine.sinks.base import Item, StreamInfo
+from rtms_engine.sinks.callback import CallbackSink
 from tests.e2e.support import APP, config, manifest_of, over, recording
 
 AUDIO = frozenset({MediaKind.AUDIO})
@@ -24,7 +25,7 @@ FAST = 4.0
 
 
 def server(**changes: Any) -> ServerConfig:
-    return ServerConfig(**{"host": "127.0.0.1", "port": 0, "workers": 2, "worker_timeout_s": 2.0, **changes})
+    return ServerConfig(**{"host": "127.0.0.1", "port": 0, "workers": 2, "worker_timeout_s": 30.0, **changes})
 
 
 @contextlib.asynccontextmanager
@@ -75,8 +76,11 @@ async def test_streams_are_shared_out_and_recorded(tmp_path: Path) -> None:
             ]
             assert manifest_of(tmp_path, meeting)[1]["state"] == "done"
         assert not engine.live_streams()
+        watched = []
         last = await zoom.start(script, engine.webhook_url, speed=FAST)
         await until("sound", lambda: any(audio_of(engine).values()))
+        with engine.watch(last.stream_id, lambda: CallbackSink(lambda _, item: watched.append(item)), AUDIO):
+            await until("watched", lambda: any(isinstance(item, AudioFrame) for item in watched))
         pids = [process.pid for process in engine.processes()]
     assert manifest_of(tmp_path, last)[1]["state"] == "done", "leaving the engine finishes its recordings"
     for pid in pids:
@@ -88,7 +92,8 @@ async def test_streams_are_shared_out_and_recorded(tmp_path: Path) -> None:
 async def test_a_process_takes_no_stream_with_it(tmp_path: Path, deadly: signal.Signals) -> None:
     """Its streams go on in the other one, with a gap; those of the other one notice nothing."""
     script = synthetic_script(speakers=1, duration_ms=60_000)
-    async with zoom_and_processes(tmp_path) as (zoom, engine):
+    patience_s = 4.0 if deadly is signal.SIGSTOP else 30.0
+    async with zoom_and_processes(tmp_path, worker_timeout_s=patience_s) as (zoom, engine):
         meetings = [await zoom.start(script, engine.webhook_url, granted=AUDIO, speed=FAST) for _ in range(4)]
         await until("sound", lambda: len(audio_of(engine)) == 4 and all(audio_of(engine).values()))
         victim, other = engine.processes()
