@@ -30,16 +30,16 @@ def reach_of(url: str, *, allow_private: bool) -> Reach:
     """
     parts = urlsplit(url)
     if parts.scheme not in _SCHEMES or not parts.hostname:
-        raise ValueError("must be an https:// URL")
+        raise ValueError("url: must be an https:// URL")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("must not hold a user or a password")
+        raise ValueError("url: must not hold a user or a password")
     if any(c <= " " or c == "\\" or not c.isprintable() for c in url):
-        raise ValueError("must not hold spaces or control characters")
+        raise ValueError("url: must not hold spaces or control characters")
     _ = parts.port  # raises ValueError if it is none
     if parts.scheme == "http":
         if not allow_private:
             raise ValueError(
-                "must be an https:// URL (http:// only to private addresses, with allow_private)"
+                "url: must be an https:// URL (http:// only to private addresses, with allow_private)"
             )
         return "private"
     return "any" if allow_private else "public"
