@@ -5,7 +5,6 @@ sockets are awaited, in tasks of their own.
 """
 
 import asyncio
-import math
 from bisect import bisect_right
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from functools import partial
@@ -38,12 +37,13 @@ from .chaos import (
 from .connection import Connection
 from .cues import Event
 from .faults import Faults, LegName
-from .ledger import Ledger, Why, Withheld
+from .ledger import Ledger, Why
 from .legs import Leg, MediaLeg, SignalingLeg
 from .media import Frame, Media
 from .negotiation import ALL_MEDIA, BIT_OF, KEY_OF, Refused, effective_params, requested_kinds
 from .timing import Timeline, Timing, Windows
 from .webhooks import Courier, Delivery, StreamFacts, WebhookSender
+from .withheld import Account
 
 Spawn = Callable[[Coroutine[Any, Any, Any], str], asyncio.Task[Any]]
 """Run something in the background, by name."""
@@ -128,10 +128,7 @@ class LiveMeeting:
             "signaling": list(self.faults.signaling_statuses),
             **{kind: list(statuses) for kind, statuses in self.faults.media_statuses.items()},
         }
-        self._pauses: list[tuple[float, float]] = []
-        """From when until when; the last one may be open."""
-        self._away: dict[MediaKind, list[tuple[float, Why]]] = {}
-        """Of the kinds that flowed and do not: from when on for which reason."""
+        self._account = Account(self.timeline, self.ledger, timing.audio_buffer_ms)
         self._ended: asyncio.Future[StopReason] = asyncio.get_running_loop().create_future()
 
     # --- its face ---
@@ -159,7 +156,7 @@ class LiveMeeting:
     @property
     def is_paused(self) -> bool:
         """Whether no media flows on purpose."""
-        return bool(self._pauses) and self._pauses[-1][1] == math.inf
+        return self._account.is_paused
 
     @property
     def server_url(self) -> str:
@@ -211,7 +208,7 @@ class LiveMeeting:
             signaling.stream_update(StreamState.TERMINATED, reason)
         if not webhook_first_s:
             await self._notify("rtms_stopped", self.facts.stopped(reason))
-        self._account_for_the_end()
+        self._account.close(self._options.granted)
         await asyncio.gather(*(leg.connection.close() for leg in self._drop_all()))
         self._ended.set_result(reason)
 
@@ -225,7 +222,7 @@ class LiveMeeting:
             return
         for leg in self.media_legs:
             leg.send_due()
-        self._pauses.append((self.timeline.position_ms, math.inf))
+        self._account.pause()
         self._tell_states(SessionState.PAUSED, StreamState.PAUSED)
 
     def resume(self) -> None:
@@ -234,7 +231,7 @@ class LiveMeeting:
             return
         for leg in self.media_legs:
             leg.send_due()
-        self._end_pause()
+        self._account.resume(self._options.granted)
         self._tell_states(SessionState.RESUMED, StreamState.RESUMED)
 
     async def failover(self, how: How = "cut") -> None:
@@ -321,8 +318,7 @@ class LiveMeeting:
         self.media_legs.append(leg)
         for kind in kinds:
             self._windows.close(kind)
-            if kind in self._away:
-                self._is_away(kind, Why.UNTOLD)
+        self._account.connected(kinds)
         connection.send(
             {
                 "msg_type": 4,
@@ -359,7 +355,7 @@ class LiveMeeting:
             return False
         for leg in self.media_legs:
             if not leg.is_flowing:
-                self._account_for_the_comeback(leg.params)
+                self._account.flows(leg.params)
                 leg.start([self._still_to_send(kind, params) for kind, params in leg.params.items()])
         self.signaling.start(self.timeline.epoch_ms + int(self._first_packet_ms or 0))
         return True
@@ -378,7 +374,7 @@ class LiveMeeting:
 
     def was_paused(self, at_ms: float) -> bool:
         """Whether nothing was to be sent at that place of the script."""
-        return any(start_ms < at_ms <= end_ms for start_ms, end_ms in self._pauses)
+        return self._account.was_paused(at_ms)
 
     def cameras(self) -> frozenset[int]:
         """Who has a camera, on or off."""
@@ -466,48 +462,11 @@ class LiveMeeting:
             self.signaling.session_update(session_state)
             self.signaling.stream_update(stream_state)
 
-    # --- the account of what is not sent ---
-
     def _interrupt(self, legs: Iterable[Leg], *, told: bool) -> None:
         for leg in legs:
-            why = Why.INTERRUPTED if told or not leg.connection.is_silent else Why.UNTOLD
-            for kind in leg.params if isinstance(leg, MediaLeg) else ():
-                self._is_away(kind, why)
-
-    def _is_away(self, kind: MediaKind, why: Why) -> None:
-        self._away.setdefault(kind, []).append((self.timeline.position_ms, why))
-
-    def _account_for_the_comeback(self, kinds: Iterable[MediaKind]) -> None:
-        beyond_ms = self.timeline.position_ms - self.timing.audio_buffer_ms
-        for kind in kinds:
-            for start_ms, end_ms, why in self._absences(kind):
-                if kind is not MediaKind.AUDIO:
-                    self._withhold(kind, start_ms, end_ms, why)
-                elif start_ms < beyond_ms:
-                    self._withhold(kind, start_ms, min(end_ms, beyond_ms), Why.BEYOND_BUFFER)
-
-    def _account_for_the_end(self) -> None:
-        if self.is_paused:
-            self._end_pause()
-        for kind in list(self._away):
-            for absence in self._absences(kind):
-                self._withhold(kind, *absence)
-
-    def _absences(self, kind: MediaKind) -> list[tuple[float, float, Why]]:
-        """The account of a kind up to now; it is closed."""
-        changes = self._away.pop(kind, [])
-        ends_ms = [at_ms for at_ms, _ in changes[1:]] + [self.timeline.position_ms] * bool(changes)
-        return [(start_ms, end_ms, why) for (start_ms, why), end_ms in zip(changes, ends_ms, strict=True)]
-
-    def _end_pause(self) -> None:
-        start_ms, end_ms = self._pauses.pop()[0], self.timeline.position_ms
-        self._pauses.append((start_ms, end_ms))
-        for kind in sorted(self._options.granted):
-            self._withhold(kind, start_ms, end_ms, Why.PAUSED)
-
-    def _withhold(self, kind: MediaKind, start_ms: float, end_ms: float, why: Why) -> None:
-        epoch_ms = self.timeline.epoch_ms
-        self.ledger.withheld.append(Withheld(kind, epoch_ms + int(start_ms), epoch_ms + int(end_ms), why))
+            if isinstance(leg, MediaLeg):
+                is_known = told or not leg.connection.is_silent
+                self._account.lost(leg.params, Why.INTERRUPTED if is_known else Why.UNTOLD)
 
     # --- the script ---
 
