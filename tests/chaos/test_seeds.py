@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 import pytest
 import structlog
 
+from rtms_engine.stream.worker import StreamStatistics
 from tests.chaos.support import play, problems, replay_line
 
 CHUNK = 50
@@ -69,9 +71,18 @@ def test_the_manifest_tells_what_was_withheld(seed: int) -> None:
 
 
 def test_a_seed_repeats_itself() -> None:
-    """Frame by frame, gap by gap, and in what the engine counts."""
+    """Frame by frame, gap by gap, and in what the engine counts; but how many batches the frames came in
+    depends on when the kernel wakes whom.
+    """
     first, second = play(8), play(8)
     assert first.plan == second.plan
     assert first.meeting.ledger.sent == second.meeting.ledger.sent
     assert first.meeting.ledger.withheld == second.meeting.ledger.withheld
-    assert (first.heard, first.gaps, first.streams) == (second.heard, second.gaps, second.streams)
+    assert (first.heard, first.gaps) == (second.heard, second.gaps)
+    assert [counts(one) for one in first.streams] == [counts(one) for one in second.streams]
+
+
+def counts(stream: StreamStatistics) -> StreamStatistics:
+    """What the engine counts of a stream, whatever its batches."""
+    sinks = tuple(msgspec.structs.replace(sink, batches=0) for sink in stream.sinks)
+    return msgspec.structs.replace(stream, sinks=sinks)
