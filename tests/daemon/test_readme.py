@@ -187,3 +187,25 @@ def test_every_command_is_one() -> None:
     commands = set(re.findall(r"rtms-engine ([a-z]+)", README))
     text = subprocess.run([*ENGINE, "--help"], capture_output=True, text=True, check=True).stdout
     assert commands <= set(re.findall(r"^  ([a-z]+) ", text, re.MULTILINE))
+
+
+def test_the_testing_example(tmp_path: Path) -> None:
+    """The tests in the README pass, of the class in the README."""
+    (tmp_path / "captions.py").write_text(example("sink"))
+    (tmp_path / "test_captions.py").write_text(example("testing"))
+    options = [
+        "-o",
+        "asyncio_mode=auto",
+        "-o",
+        "asyncio_default_fixture_loop_scope=function",
+        "-c",
+        "/dev/null",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--basetemp=tmp", "--rootdir=.", *options, "test_captions.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "2 passed" in done.stdout, done.stdout
