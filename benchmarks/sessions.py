@@ -4,12 +4,11 @@ A simulated Zoom in a process of its own streams short meetings, one after the o
 this one. Prints the resident memory and the open files on the way, and the slope after warm-up: the
 reference is the memory after the first quarter.
 
-``python -m benchmarks.sessions [SESSIONS]``
+``python -m benchmarks.sessions [SIZE]``
 """
 
 import asyncio
 import json
-import platform
 import statistics
 import sys
 import tempfile
@@ -29,7 +28,11 @@ from rtms_engine import (
 )
 from rtms_engine.supervisor.resources import memory_mb
 
-SESSIONS = 10_000
+from .frame import Result, Series, Size, main
+
+QUESTION = "does memory stay flat over many sessions?"
+
+SESSIONS: dict[Size, int] = {"smoke": 8, "short": 1_000, "full": 10_000}
 INTERVAL_S = 0.02
 MEETING = {
     "duration_ms": 200,
@@ -46,7 +49,7 @@ async def simulated(url: str, script: Path, sessions: int) -> asyncio.subprocess
     return await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
 
 
-async def measure(sessions: int, folder: Path) -> list[tuple[int, float, int]]:
+async def _sampled(sessions: int, folder: Path) -> list[tuple[int, float, int]]:
     """Sessions so far, megabytes, open files; some forty times."""
     script = folder / "meeting.json"
     script.write_text(json.dumps(MEETING))
@@ -66,29 +69,29 @@ async def measure(sessions: int, folder: Path) -> list[tuple[int, float, int]]:
             done = engine.webhooks().accepted // 2
             if done >= step * (len(samples) + 1):
                 samples.append((done, round(memory_mb(), 2), len(list(Path("/proc/self/fd").iterdir()))))
-    return samples
+    return samples or [(sessions, memory_mb(), 0)]
 
 
-def main(sessions: int) -> None:
-    """Print one JSON line."""
+def measure(size: Size) -> Result:
+    """Run all sessions, one after the other."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     with tempfile.TemporaryDirectory() as folder:
-        samples = asyncio.run(measure(sessions, Path(folder)))
+        samples = asyncio.run(_sampled(SESSIONS[size], Path(folder)))
     warm = samples[len(samples) // 4 :]
-    slope, _ = statistics.linear_regression([s for s, _, _ in warm], [mb for _, mb, _ in warm])
-    result = {
-        "benchmark": "sessions",
+    slope = 0.0
+    if len(warm) > 1:
+        slope, _ = statistics.linear_regression([s for s, _, _ in warm], [mb for _, mb, _ in warm])
+    figures = {
         "sessions": samples[-1][0],
         "mb_after_warm_up": warm[0][1],
         "mb_at_the_end": samples[-1][1],
         "kb_per_session": round(slope * 1000, 3),
         "open_files": [min(files for _, _, files in warm), max(files for _, _, files in warm)],
-        "python": platform.python_version(),
-        "machine": platform.machine(),
     }
-    json.dump(result, sys.stdout)
-    print()
+    points = [(float(sessions), mb) for sessions, mb, _ in samples]
+    series = [Series("engine", "sessions so far", "memory, MB", points)]
+    return Result({"end_of_warm_up": warm[-1][1] / warm[0][1]}, figures, series)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else SESSIONS)
+    main("sessions")
