@@ -78,7 +78,7 @@ def export(recording: Recording, target: Path, wanted: Wanted, progress: Progres
     Raises:
         ExportError: there is nothing to write, or it cannot be written.
     """
-    problems: list[str] = []
+    problems = list(recording.unreadable)
     tracks = list(_tracks(recording, wanted, problems.append))
     if not tracks:
         raise ExportError(_why_nothing(recording, wanted))

@@ -4,6 +4,7 @@ Where the parameter sets change in the course of it, they stand in front of the 
 them (``avc3``, ISO/IEC 14496-15 §5.3.5). FFmpeg and Chromium follow; not every player does.
 """
 
+import io
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -41,13 +42,13 @@ class CopiedTrack:
 
     def add_to(self, container: OutputContainer) -> None:
         """Make the track."""
-        with av.open(str(self._files[0].path.resolve())) as first:
-            self._stream = container.add_stream_from_template(first.streams.video[0])
-        context = self._stream.codec_context
-        context.width = max(file.width for file in self._files)
-        context.height = max(file.height for file in self._files)
+        size = max(file.width for file in self._files), max(file.height for file in self._files)
+        header = io.BytesIO(mp4.header(*size, self._configurations[0]))
+        with av.open(header, "r", format="mp4") as empty:
+            self._stream = container.add_stream_from_template(empty.streams.video[0])
+        self._stream.codec_context.width, self._stream.codec_context.height = size
         if self.formats > 1:
-            context.codec_tag = "avc3"
+            self._stream.codec_context.codec_tag = "avc3"
         self._stream.metadata["handler_name"] = self.title
 
     def packets(self) -> Iterator[AnyPacket]:

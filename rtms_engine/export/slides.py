@@ -109,7 +109,7 @@ class EncodedTrack:
     def _decoded(self, files: Sequence[Moving]) -> Iterator[Shown]:
         for file in files:
             bad = 0
-            with av.open(str(file.path.resolve())) as container:
+            with av.open(str(file.path.resolve()), metadata_errors="replace") as container:
                 for packet in container.demux(video=0):
                     try:
                         frames = packet.decode()
@@ -167,7 +167,9 @@ def _open_still(path: Path) -> "av.VideoFrame | None":
         width, height = still_size(data) or (0, 0)
         if not 0 < width * height <= _MOST_PIXELS:
             return None
-        with av.open(io.BytesIO(data), "r", format=_DEMUXERS[path.suffix]) as container:
+        with av.open(
+            io.BytesIO(data), "r", format=_DEMUXERS[path.suffix], metadata_errors="replace"
+        ) as container:
             return next(container.decode(video=0), None)
     except (av.FFmpegError, OSError):
         return None

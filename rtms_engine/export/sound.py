@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, Literal
 
 import av
@@ -38,16 +39,13 @@ class SoundTrack:
         self._sounds = []
         rates, channels, ends = [], [1], [0]
         for sound in sounds:
-            try:
-                with av.open(str(sound.path.resolve())) as container:
-                    stream = container.streams.audio[0]
-                    rates.append(stream.rate)
-                    channels.append(stream.channels)
-                    ends.append(sound.later_ms + (container.duration or 0) // 1000)
-            except (av.FFmpegError, IndexError):
-                problem(f"{sound.path.name} cannot be read")
-            else:
+            if found := _look(sound.path):
+                rates.append(found[0])
+                channels.append(found[1])
+                ends.append(sound.later_ms + found[2])
                 self._sounds.append(sound)
+            else:
+                problem(f"{sound.path.name} cannot be read")
         if not self._sounds:
             raise ExportError("none of the files of sound can be read; --audio none leaves them out")
         self.duration_ms = max(ends)
@@ -91,13 +89,25 @@ class SoundTrack:
     def _decoded(self, sound: Sound) -> Iterator[Samples]:
         resampler = av.AudioResampler("fltp", self._layout, self._rate)
         try:
-            with av.open(str(sound.path.resolve())) as container:
+            with av.open(str(sound.path.resolve()), metadata_errors="replace") as container:
                 for frame in container.decode(audio=0):
                     frame.pts = None  # the samples follow each other
                     yield from map(_samples, resampler.resample(frame))
                 yield from map(_samples, resampler.resample(None))
         except av.FFmpegError as error:
             self._problem(f"{sound.path.name} cannot be read to its end: {error.strerror}")
+
+
+def _look(path: Path) -> tuple[int, int, int] | None:
+    """Rate, channels, and milliseconds of a file; None if it has no sound that can be decoded."""
+    try:
+        with av.open(str(path.resolve()), metadata_errors="replace") as container:
+            stream = next(iter(container.streams.audio), None)
+            if stream is None or stream.codec_context is None or not stream.rate or not stream.channels:
+                return None
+            return stream.rate, stream.channels, (container.duration or 0) // 1000
+    except av.FFmpegError:
+        return None
 
 
 def _samples(frame: av.AudioFrame) -> Samples:

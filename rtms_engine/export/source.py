@@ -15,6 +15,7 @@ from ..errors import ExportError
 from ..recording import manifest, mp4
 from ..recording.folder import Folder
 from ..recording.log import Happened, events_in
+from ..recording.parameter_sets import BadSyntaxError, sets_in
 from ..recording.wav import WavFile
 from .titles import Cue, read_vtt
 
@@ -71,6 +72,8 @@ class Recording(msgspec.Struct, frozen=True):
     sounds: list[Sound]
     cues: list[Cue]
     happened: list[Happened]
+    unreadable: list[str]
+    """Files of pictures that say nothing of themselves any more."""
 
 
 class _Head(msgspec.Struct):
@@ -87,17 +90,19 @@ def read(path: Path) -> Recording:
     path = _find(path)
     said = _manifest_of(path)
     folder = Folder(path)
+    unreadable: list[str] = []
     try:
         return Recording(
             path,
             said.state,
             said.failure,
             said.t0_ms,
-            _pictures(folder, "camera", said.t0_ms),
-            _pictures(folder, "share", said.t0_ms),
+            _pictures(folder, "camera", said.t0_ms, unreadable),
+            _pictures(folder, "share", said.t0_ms, unreadable),
             _sounds(folder, said),
             _cues(path),
             list(events_in(folder)),
+            unreadable,
         )
     except OSError as error:
         raise ExportError(f"{path} cannot be read: {error.strerror or error}") from error
@@ -123,7 +128,7 @@ def _manifest_of(path: Path) -> manifest.Manifest:
         head = msgspec.json.decode(file.read_bytes(), type=_Head)
     except OSError as error:
         raise ExportError(f"{file} cannot be read: {error.strerror or error}") from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ExportError(f"{file} is damaged: {error}") from error
     if head.schema_version != manifest.SCHEMA_VERSION:
         known = manifest.SCHEMA_VERSION
@@ -135,12 +140,14 @@ def _manifest_of(path: Path) -> manifest.Manifest:
     raise ExportError(f"{file} is damaged")
 
 
-def _pictures(folder: Folder, kind: str, t0_ms: int) -> Pictures:
+def _pictures(folder: Folder, kind: str, t0_ms: int, unreadable: list[str]) -> Pictures:
     directory = DIRECTORIES[kind]
     moving = []
     for path in folder.files(directory, ".mp4"):
         label = mp4.read_label(path)
-        if label and label.width and label.height and next(mp4.pictures(path), None):
+        if not label or not label.width or not label.height or not _has_sets(path):
+            unreadable.append(f"{path.name} is damaged")
+        elif next(mp4.pictures(path), None):
             moving.append(Moving(path, label.t0_ms - t0_ms, label.width, label.height))
     stills = [
         Still(path, int(named[1]) - t0_ms)
@@ -148,6 +155,13 @@ def _pictures(folder: Folder, kind: str, t0_ms: int) -> Pictures:
         if path.suffix in _STILLS and (named := re.match(r"(\d+)-\d+", path.stem))
     ]
     return Pictures(kind, moving, sorted(stills, key=lambda still: (still.at_ms, still.path.name)))
+
+
+def _has_sets(path: Path) -> bool:
+    try:
+        return bool(sets_in(mp4.read_configuration(path)))
+    except BadSyntaxError:
+        return False
 
 
 def _sounds(folder: Folder, said: manifest.Manifest) -> list[Sound]:

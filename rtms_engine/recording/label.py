@@ -39,5 +39,5 @@ def decode_label(data: bytes) -> Label | None:
     """The label that `Label.encode` wrote; None if it is something else."""
     try:
         return msgspec.json.decode(data, type=Label)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None

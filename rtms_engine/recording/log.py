@@ -174,5 +174,5 @@ def _read(folder: Folder, name: str, kind: Any) -> Iterator[Any]:
     for line in folder.lines(name):
         try:
             yield decode(line)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             continue

@@ -277,7 +277,7 @@ def load(folder: Path) -> Manifest | None:
     """
     try:
         return msgspec.json.decode((folder / NAME).read_bytes(), type=Manifest)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
@@ -306,7 +306,7 @@ def recordings_of(root: Path, entity_id: str, stream_id: str) -> list[Path]:
 def _stream_of(path: Path) -> str:
     try:
         return msgspec.json.decode(path.read_bytes(), type=_Identity).rtms_stream_id
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
 
 

@@ -36,6 +36,8 @@ _LABEL_BOX = b"uuid" + bytes.fromhex("6f1e2a5c0d7b4a55b7c1727a6d732d31")
 """A box of our own; the number is a random one."""
 _TIME_AT, _COUNT_AT, _PICTURES_AT = 60, 80, 88
 """Offsets in a moof: see the table."""
+_LATEST_MS = 2**42
+"""More than a century: where a fragment says so, the disk has lost it."""
 _TFHD_FROM_MOOF, _TFDT_64_BIT, _TRUN_FIELDS = 0x020000, 0x01000000, 0x000701
 _KEY_PICTURE, _OTHER_PICTURE = 0x02000000, 0x01010000
 """Sample flags: builds on no other; builds on others, and is no place to begin."""
@@ -157,7 +159,7 @@ def read_label(path: Path) -> Label | None:
 
 
 def fragments(path: Path) -> list[Fragment]:
-    """All that are whole. Blocks; raises OSError."""
+    """All that are whole, and say what makes sense. Blocks; raises OSError."""
     with path.open("rb") as file:
         return list(_fragments(file))
 
@@ -226,7 +228,12 @@ def _fragments(file: BinaryIO) -> Iterator[Fragment]:
         elif kind == b"mdat":
             file.seek(start)
             moof = file.read(at - start)
+            if len(moof) < _PICTURES_AT:
+                continue
             (at_ms,) = struct.unpack_from(">Q", moof, _TIME_AT)
             (pictures,) = struct.unpack_from(">I", moof, _COUNT_AT)
-            durations = struct.unpack_from(f">{3 * pictures}I", moof, _PICTURES_AT)[::3]
-            yield Fragment(start, len(moof), end, at_ms, pictures, sum(durations))
+            if len(moof) != _PICTURES_AT + 12 * pictures or at_ms > _LATEST_MS:
+                continue
+            numbers = struct.unpack_from(f">{3 * pictures}I", moof, _PICTURES_AT)
+            if sum(numbers[1::3]) == end - at - _BOX.size:
+                yield Fragment(start, len(moof), end, at_ms, pictures, sum(numbers[::3]))

@@ -33,7 +33,7 @@ def _mend_lines(path: Path) -> None:
     with path.open("r+b") as file:
         try:
             msgspec.json.decode(content[whole:])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             file.truncate(whole)
         else:
             file.seek(0, 2)

@@ -268,6 +268,21 @@ def test_subtitles_and_chapters_without_a_picture(tmp_path: Path, target: Path) 
     ]
 
 
+def test_what_the_disk_has_damaged(tmp_path: Path, target: Path) -> None:
+    """A fragment that makes no sense is left out, a file that says nothing of itself is named."""
+    frames = [picture(40 * n + (n >= 25) * 20_000, unit) for n, unit in enumerate(SMALL)]
+    folder = record(tmp_path, frames[:10], frames[10:])
+    first, second = (folder / f"video/camera-00{number}.mp4" for number in (1, 2))
+    data = bytearray(first.read_bytes())
+    data[data.rindex(b"trun") + 8] ^= 0x40  # how many pictures there are
+    first.write_bytes(data)
+    second.write_bytes(second.read_bytes().replace(b"uuid", b"free"))
+    with (folder / "events.jsonl").open("ab") as file:
+        file.write(b'{"type": "\xcb"}\n')
+    assert exported(folder, target).problems == ["camera-002.mp4 is damaged"]
+    assert [at for at, *_ in pictures_of(target)] == [40 * n for n in range(8)]
+
+
 def test_nothing_to_export(tmp_path: Path, target: Path) -> None:
     folder = record(tmp_path, [said(0, 10, "only text")])
     with pytest.raises(ExportError, match="neither picture nor sound"):

@@ -160,6 +160,17 @@ async def test_texts_are_appended_and_corrections_find_their_sentence(tmp_path: 
     ]
 
 
+async def test_texts_that_are_no_text_any_more_are_left_out(tmp_path: Path) -> None:
+    """A line, or a label, whose letters the disk has lost, does not keep the recording from going on."""
+    folder = await killed(tmp_path, [said("one", 0), wrote("hello", 10), sound(0, ramp(1))])
+    for name in ("events.jsonl", "transcript.jsonl", "chat.jsonl"):
+        with (folder / name).open("ab") as file:
+            file.write(b'{"type": "\xcb"}\n')
+    wav = folder / f"audio/{ANA.user_id}.wav"
+    wav.write_bytes(wav.read_bytes().replace(b'"kind"', b'"\xcbind"', 1))
+    assert (await resumed(tmp_path, [said("two", 2000)]))["state"] == "done"
+
+
 async def test_gaps_are_noted_once_and_kept(tmp_path: Path) -> None:
     """Through a second kill too, and the engine's own word counts for more."""
     await killed(tmp_path, [sound(0, ramp(1)), GapNoted(T0, MediaKind.VIDEO, T0 - 900, T0, "cut")])
