@@ -20,6 +20,8 @@ class MediaKind(enum.StrEnum):
     TRANSCRIPT = "transcript"
     CHAT = "chat"
 
+    __hash__ = str.__hash__  # the one of enums is written in Python, and every frame looks kinds up
+
 
 ALL_KINDS = frozenset(MediaKind)
 

@@ -104,6 +104,11 @@ class Connection(ABC):
             self.last_heard = now
         return outputs
 
+    @property
+    def has_data_to_send(self) -> bool:
+        """Whether `data_to_send` has anything: after nearly no message."""
+        return bool(self._outgoing)
+
     def data_to_send(self) -> list[bytes]:
         """The messages to send now, in order; each is returned once."""
         outgoing, self._outgoing = self._outgoing, []

@@ -188,13 +188,13 @@ class MediaProtocol(Connection):
         frame = AudioFrame(
             self._identity.stream_id,
             speaker,
-            self._time_ms(content.timestamp),
+            timestamp if (timestamp := content.timestamp) >= SECONDS_BELOW else self._time_ms(timestamp),
             now,
             self._params.audio,
-            content.data,
+            data := content.data,
             mixed,
         )
-        return self._with_noise(frame, content)
+        return (frame,) if data and content.length == len(data) else self._with_noise(frame, content)
 
     def _video(self, message: VideoData, now: float) -> Sequence[Output]:
         content = message.content

@@ -194,7 +194,7 @@ class Continuity:
                 self._sounds[speaker] = received
         if not received.add(timestamp_ms):
             return False
-        if MediaKind.AUDIO in self._outages:
+        if self._outages and MediaKind.AUDIO in self._outages:
             self._judge_outage(timestamp_ms)
         self._learn(MediaKind.AUDIO, frame, frame.params.send_rate_ms)
         return True
@@ -252,13 +252,15 @@ class Continuity:
         timestamp_ms, now = frame.timestamp_ms, frame.received_at
         if timestamp_ms <= self._newest_ms.get(kind, 0):
             return
-        agrees = abs(self._correction_ms(timestamp_ms, now)) < CLOCKS_AGREE_MS
+        correction_ms = self._correction_ms(timestamp_ms, now)
+        agrees = abs(correction_ms) < CLOCKS_AGREE_MS
         if self._clock_is_medias and not agrees:
             return
         self._newest_ms[kind] = timestamp_ms
         self._newest_end_ms[kind] = timestamp_ms + lasts_ms
         # Media that disagree by hours with everything else have a clock of their own, and it counts.
-        self._correct(timestamp_ms, now, at_once=not agrees or not self._clock_is_zooms)
+        if correction_ms > 0 or not agrees or not self._clock_is_zooms:  # the shortest way tells the most
+            self._zoom_ahead_ms += correction_ms
         self._clock_is_zooms = self._clock_is_medias = True
 
     def _correct(self, timestamp_ms: int, now: float, *, at_once: bool) -> None:

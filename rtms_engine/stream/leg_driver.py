@@ -38,7 +38,7 @@ class LegDriver(Generic[P]):
         self._publish = publish
         self._tell = tell
         self._lost = lost
-        self._loop = asyncio.get_running_loop()
+        self._time = asyncio.get_running_loop().time
         self._alarm = Alarm(protocol.deadline, self._ring)
         self._transport: Transport | None = None
         self._close_asked_at: float | None = None
@@ -58,7 +58,7 @@ class LegDriver(Generic[P]):
     def connection_made(self, transport: Transport) -> None:
         """Say the handshake."""
         self._transport = transport
-        self.protocol.connected(self._loop.time())
+        self.protocol.connected(self._time())
         self.flush()
         self._alarm.arm()
 
@@ -66,8 +66,10 @@ class LegDriver(Generic[P]):
         """Answer first, then hand on."""
         self.received += 1
         self.received_bytes += len(message)
-        outputs = self.protocol.receive(message, self._loop.time())
-        if self.flush():
+        protocol = self.protocol
+        outputs = protocol.receive(message, self._time())
+        if protocol.has_data_to_send:
+            self.flush()
             self._alarm.arm()  # the first keep-alive may have brought the deadline nearer
         for output in outputs:
             if type(output) in KIND_OF_FRAME:
@@ -79,7 +81,7 @@ class LegDriver(Generic[P]):
         """Tell the worker."""
         if was_up:
             asked_at = self._close_asked_at
-            self._up_until = self._loop.time() if asked_at is None else asked_at
+            self._up_until = self._time() if asked_at is None else asked_at
         self._alarm.cancel()
         if not self.closed.done():
             self.closed.set_result(None)
@@ -101,17 +103,16 @@ class LegDriver(Generic[P]):
         """To be called after something was said that may have moved the protocol's deadline."""
         self._alarm.arm()
 
-    def flush(self) -> bool:
-        """Send what the protocol wants sent. Returns whether there was anything."""
+    def flush(self) -> None:
+        """Send what the protocol wants sent."""
         messages = self.protocol.data_to_send()
         if self._transport is not None:
             for message in messages:
                 self._transport.send(message)
-        return bool(messages)
 
     def close(self) -> None:
         """Close in an orderly way; what is still on its way is still published."""
-        self._close_asked_at = self._loop.time()
+        self._close_asked_at = self._time()
         self._alarm.cancel()
         if self._transport is not None:
             self._transport.close()
