@@ -24,7 +24,6 @@ import structlog
 from aiohttp import web
 
 from .api.access import Doorkeeper
-from .api.live import Live
 from .api.metrics import Totals, metrics_operation
 from .api.server import ApiServer
 from .api.streams import Streams
@@ -229,6 +228,8 @@ class Engine:
         tick()
 
     def _api_server(self) -> ApiServer:
+        from .api.live import Live  # who has no API needs none of its codecs
+
         api, directory = self._config.api, self._config.state.directory
         find = TokenFile(Path(directory)).find if directory else _no_token
         return ApiServer(
