@@ -15,6 +15,7 @@ from . import manifest
 from .encoding import Align, Sound, SoundFormat
 from .folder import Folder
 from .recorder import Recorder
+from .threads import in_closing_thread
 
 
 class RecordingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,7 +56,7 @@ class RecordingSink:
         What a full disk holds is finished as far as it goes. Raises SinkError if something that was
         well until then could not be finished, or could not be erased.
         """
-        await asyncio.to_thread(self._close, ending)
+        await in_closing_thread(self._close, ending)
 
     def _open(self, stream: StreamInfo) -> None:
         with self._one_at_a_time, self._speaking_of_the_disk():
@@ -105,10 +106,14 @@ def _continued(root: Path, stream: StreamInfo, sound: Sound) -> Recorder | None:
 
 
 _DELIVERY = Delivery(
-    overflow=Overflow(audio="spill", video="spill", share="spill"), timeout_s=0.0, retries=0, restarts=0
+    overflow=Overflow(audio="spill", video="spill", share="spill"),
+    timeout_s=0.0,
+    retries=0,
+    restarts=0,
+    close_timeout_s=6 * 3600.0,
 )
 """What is lost here is lost; a slow disk is waited for, and a full one is not tried again: what there is
-is finished when the stream ends."""
+is finished when the stream ends. To encode the sound of hours and of dozens may take a quarter of an hour."""
 
 SPEC = SinkSpec(
     "recording",
