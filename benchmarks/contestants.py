@@ -7,6 +7,7 @@ of the input ends it.
 
 import asyncio
 import base64
+import gc
 import json
 import os
 import shutil
@@ -89,12 +90,35 @@ class Ear:
         return {"heard": len(times), "latency_ms": latency}
 
 
+class Collections:
+    """How long the garbage collector stopped this process."""
+
+    def __init__(self) -> None:
+        self._pauses_ms: list[float] = []
+        self._since = 0.0
+        gc.callbacks.append(self._note)
+
+    def report(self) -> dict[str, float]:
+        """Since the last report."""
+        pauses, self._pauses_ms = self._pauses_ms, []
+        return {"count": len(pauses), "sum_ms": sum(pauses), "max_ms": max(pauses, default=0.0)}
+
+    def _note(self, phase: str, _: object) -> None:
+        if phase == "start":
+            self._since = time.perf_counter()
+        else:
+            self._pauses_ms.append((time.perf_counter() - self._since) * 1e3)
+
+
+COLLECTIONS = Collections()
+
+
 async def reports(ear: Callable[[], dict[str, Any]]) -> None:
     """Answer until the end of the input."""
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     while await lines.readline():
-        print(json.dumps(ear()), flush=True)
+        print(json.dumps({**ear(), "collector": COLLECTIONS.report()}), flush=True)
 
 
 # --- the engine ---
@@ -102,7 +126,10 @@ async def reports(ear: Callable[[], dict[str, Any]]) -> None:
 
 def engine(task: Task) -> None:
     """This package, as a program that embeds it would use it."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(40),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
     with tempfile.TemporaryDirectory() as folder:
         run(_engine(task, Path(folder)))
 

@@ -31,6 +31,8 @@ class Carried(msgspec.Struct, frozen=True):
     """From the send to the callback; ``p50``, ``p99``, ``p999``, ``max``."""
     keep_alive_ms: dict[str, float]
     """From a request to its answer; ``p50``, ``max``."""
+    collector: dict[str, float]
+    """Pauses by the garbage collector: ``count``, ``sum_ms``, ``max_ms``."""
     memory_kb: int
     """Resident, all processes together, with the load running."""
     cpu_share: float
@@ -98,6 +100,7 @@ class Carrying:
     def carry(self) -> Carried:
         """Let the load say all it has, once."""
         family = _family(self._contestant.pid)
+        _ask(self._contestant, "report")  # and forget it
         before, zoom_before, begun = sum(map(_cpu_s, family)), _cpu_s(self._zoom.pid), time.monotonic()
         sent = _ask(self._zoom, "go")
         elapsed = time.monotonic() - begun
@@ -111,6 +114,7 @@ class Carrying:
             cpu_us_per_frame=used / max(sent["sent"], 1) * 1e6,
             latency_ms=heard.get("latency_ms", {}),
             keep_alive_ms=sent["keep_alive_ms"],
+            collector=heard.get("collector", {}),
             memory_kb=memory_kb,
             cpu_share=used / elapsed,
             zoom_cpu_share=zoom_used / elapsed,

@@ -1,6 +1,7 @@
 """The process around the engine: its event loop and its signals."""
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -23,9 +24,22 @@ SWITCH_INTERVAL_S = 0.0005
 seconds when hundreds of recordings are written."""
 
 
+YOUNG_OBJECTS = 20_000
+"""So many more containers than before, and the garbage collector looks for cycles among them; Python's 700
+make it look at everything some twenty times while a thousand streams start."""
+
+
+def _settle_collector() -> None:
+    """What the imports left stays for good: it is not to be looked at again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
+
+
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end."""
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    _settle_collector()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(main)
 
