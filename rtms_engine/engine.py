@@ -228,12 +228,23 @@ class Engine:
         tick()
 
     def _api_server(self) -> ApiServer:
-        from .api.live import Live  # who has no API needs none of its codecs
+        # Who has no API needs none of its codecs.
+        from .api.artifacts import Artifacts
+        from .api.live import Live
+        from .api.recordings import Recordings
+        from .recording.library import Library
 
         api, directory = self._config.api, self._config.state.directory
         find = TokenFile(Path(directory)).find if directory else _no_token
+        library = Library()
         return ApiServer(
-            [*Streams(self).operations(), *Live(self).operations(), metrics_operation(self)],
+            [
+                *Streams(self).operations(),
+                *Live(self).operations(),
+                *Recordings(library, self.recording_roots).operations(),
+                *Artifacts(library, self.recording_roots).operations(),
+                metrics_operation(self),
+            ],
             Doorkeeper(
                 find,
                 anonymous=api.anonymous,
@@ -329,6 +340,10 @@ class Engine:
     def free_disk(self) -> Mapping[str, float]:
         """Bytes that are free where sinks write, by directory."""
         return {place: mb * 1e6 for place, mb in look(self._factory.directories).free_disk_mb.items()}
+
+    def recording_roots(self) -> list[Path]:
+        """Where recordings lie."""
+        return self._factory.recording_roots
 
     @contextmanager
     def watch(

@@ -70,6 +70,13 @@ class StreamFactory:
         """Where the sinks write."""
         return [place for sink in self._sinks if (place := sink.spec.directory(sink.config))]
 
+    @property
+    def recording_roots(self) -> list[Path]:
+        """Where the recording sinks write."""
+        return [
+            Path(sink.spec.directory(sink.config)) for sink in self._sinks if sink.spec.name == "recording"
+        ]
+
     def _may_capture(self, app: AppConfig) -> bool:
         """Whether the wire is written to the disk: only if the configuration wants it."""
         return self._rtms.capture

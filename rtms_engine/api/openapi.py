@@ -17,7 +17,7 @@ SHARED_PROBLEMS = (400, 401, 403, 429)
 def describe(operations: Sequence[Operation], version: str) -> dict[str, Any]:
     """The whole description."""
     bodies = [row.body for row in operations if row.body is not None]
-    answers = [row.answer for row in operations if row.answer is not None]
+    answers = [one for row in operations for one in _answers(row)]
     queries = [row.query for row in operations]
     types = list({id(one): one for one in [Problem, *queries, *bodies, *answers]}.values())
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
@@ -25,7 +25,8 @@ def describe(operations: Sequence[Operation], version: str) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for row in operations:
         query = _resolved(schema_of[id(row.query)], components)
-        paths.setdefault(row.path, {})[row.method.lower()] = _operation(row, schema_of, query)
+        path = re.sub(r":[^}]+}", "}", row.path)
+        paths.setdefault(path, {})[row.method.lower()] = _operation(row, schema_of, query)
     hidden = {row.query.__name__ for row in operations}
     return {
         "openapi": "3.1.0",
@@ -46,6 +47,8 @@ def _operation(row: Operation, schema_of: dict[int, Any], query: dict[str, Any])
         "parameters": [*_path_parameters(row.path), *_query_parameters(query)],
         "responses": {str(row.status): _answer(row, schema_of)},
     }
+    for status, meaning in row.other_statuses.items():
+        described["responses"][str(status)] = {"description": meaning}
     if row.description:
         described["description"] = row.description
     if row.body is not None:
@@ -59,9 +62,16 @@ def _operation(row: Operation, schema_of: dict[int, Any], query: dict[str, Any])
     return described
 
 
+def _answers(row: Operation) -> tuple[Any, ...]:
+    if row.answer is None:
+        return ()
+    return row.answer if isinstance(row.answer, tuple) else (row.answer,)
+
+
 def _answer(row: Operation, schema_of: dict[int, Any]) -> dict[str, Any]:
-    if row.answer is not None:
-        return {"description": "Done.", "content": {row.media_type: {"schema": schema_of[id(row.answer)]}}}
+    if schemas := [schema_of[id(one)] for one in _answers(row)]:
+        schema = schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
+        return {"description": "Done.", "content": {row.media_type: {"schema": schema}}}
     if row.media_type != "application/json":
         return {"description": "Done.", "content": {row.media_type: {}}}
     return {"description": "Done."}

@@ -49,8 +49,12 @@ class Operation(msgspec.Struct, frozen=True):
     body: Any = None
     """The type of the body; None: there is none."""
     answer: Any = None
-    """The type of the answer's body; None: it has none."""
+    """The type of the answer's body, or a tuple of those that it may have; None: it has none."""
     status: int = 200
+    other_statuses: Mapping[int, str] = {}
+    """Further statuses below 400, with what they mean."""
+    also_head: bool = False
+    """Whether HEAD is answered too, with the headers alone."""
     media_type: str = "application/json"
     problems: tuple[int, ...] = ()
     """Statuses from 400 on that it may answer with, besides those that all share."""

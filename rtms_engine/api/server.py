@@ -85,7 +85,10 @@ class ApiServer:
         """The routes."""
         application = web.Application(client_max_size=LARGEST_BODY, middlewares=[_answering])
         for operation in self._operations:
-            application.router.add_route(operation.method, operation.path, self._handler(operation))
+            handler = self._handler(operation)
+            application.router.add_route(operation.method, operation.path, handler)
+            if operation.also_head:
+                application.router.add_route("HEAD", operation.path, handler)
         application.router.add_get("/api/openapi.json", self._openapi)
         return application
 

@@ -1,0 +1,243 @@
+"""The files of a recording: what there is, and the files themselves, in whole or in part."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+from urllib.parse import quote
+
+import msgspec
+from aiohttp import web
+
+from ..recording import manifest
+from ..recording.library import Library, Recorded, RecordingState, file_in, files_in
+from ..recording.manifest import Artefact
+from .access import require
+from .operation import Call, Operation
+from .problem import Refused, not_found
+from .recordings import PartQuery, Roots, artifacts_url, chosen, unreadable
+from .server import SECURITY_HEADERS
+from .tokens import Scope
+
+
+class _Kind(msgspec.Struct, frozen=True):
+    media_type: str
+    scope: Scope
+
+
+def _text(media_type: str) -> _Kind:
+    return _Kind(media_type, Scope.READ)
+
+
+def _media(media_type: str) -> _Kind:
+    return _Kind(media_type, Scope.MEDIA)
+
+
+_KINDS: Mapping[str, _Kind] = {
+    ".json": _text("application/json"),
+    ".jsonl": _text("application/x-ndjson; charset=utf-8"),
+    ".vtt": _text("text/vtt; charset=utf-8"),
+    ".srt": _text("application/x-subrip; charset=utf-8"),
+    ".txt": _text("text/plain; charset=utf-8"),
+    ".wav": _media("audio/wav"),
+    ".flac": _media("audio/flac"),
+    ".opus": _media("audio/ogg"),
+    ".mp4": _media("video/mp4"),
+    ".jpg": _media("image/jpeg"),
+    ".png": _media("image/png"),
+}
+"""By the end of the name."""
+_ANYTHING = _media("application/octet-stream")
+
+
+class Artifact(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of a recording."""
+
+    path: str
+    kind: str
+    """As in the manifest; ``manifest`` is that itself, ``file`` is one that is not listed in it yet."""
+    state: Literal["recording", "done", "failed"]
+    bytes: int
+    """So far, if it grows."""
+    sha256: str
+    """Empty while it grows."""
+    media_type: str
+    scope: Scope
+    """That a token must have to read it."""
+    url: str
+    user_id: int | None = None
+    name: str = ""
+    """Of the participant."""
+    start_ms: int | None = None
+    end_ms: int | None = None
+    offset_ms: int = 0
+    width: int | None = None
+    height: int | None = None
+
+
+class ArtifactList(msgspec.Struct, frozen=True, kw_only=True):
+    """The files of a recording."""
+
+    id: str
+    part: int
+    parts: int
+    """How many recordings of the stream there are."""
+    state: RecordingState
+    artifacts: list[Artifact]
+
+
+class Artifacts:
+    """The operations on the files of recordings.
+
+    Args:
+        library: the index of recordings.
+        roots: where they lie.
+    """
+
+    def __init__(self, library: Library, roots: Roots) -> None:
+        self._library = library
+        self._roots = roots
+
+    def operations(self) -> list[Operation]:
+        """The rows."""
+        all_of_them = "/api/v1/streams/{stream_id}/artifacts"
+        return [
+            Operation(
+                "GET",
+                all_of_them,
+                "listArtifacts",
+                "The files of a recording.",
+                self._list,
+                query=PartQuery,
+                answer=ArtifactList,
+                problems=(404,),
+            ),
+            Operation(
+                "GET",
+                all_of_them + "/{path:.+}",
+                "getArtifact",
+                "A file of a recording, or a range of it.",
+                self._download,
+                scope=None,
+                query=PartQuery,
+                media_type="application/octet-stream",
+                also_head=True,
+                other_statuses={206: "A part of the file.", 304: "It is still the same."},
+                problems=(404, 410, 416),
+                description="Texts need the scope `read`, sound and pictures `media`; the list tells which. "
+                "`Range` takes one range of bytes; `ETag` goes with `If-None-Match` and `If-Range`.",
+            ),
+        ]
+
+    async def _list(self, call: Call) -> ArtifactList:
+        return await asyncio.to_thread(self._listed, call)
+
+    async def _download(self, call: Call) -> web.StreamResponse:
+        kind = _KINDS.get(PurePosixPath(call.path["path"]).suffix.lower(), _ANYTHING)
+        require(call.token, kind.scope)
+        path, status = await asyncio.to_thread(self._found, call)
+        response = web.FileResponse(
+            path,
+            headers={
+                **SECURITY_HEADERS,
+                "Content-Type": kind.media_type,
+                "Content-Disposition": f"attachment; filename*=UTF-8''{quote(path.name)}",
+                "Cache-Control": "private, no-cache",
+            },
+        )
+        if _is_of_another_version(call.request, status):
+            # aiohttp heeds only dates in If-Range: let it answer a request that asks for no range.
+            await response.prepare(_without_range(call.request))
+        else:
+            _refuse_impossible_range(call.request, status.st_size)
+        return response
+
+    def _listed(self, call: Call) -> ArtifactList:
+        parts = self._parts(call)
+        number, one = chosen(parts, call.query.part)
+        try:
+            described = manifest.load(one.folder)
+            known = {each.path: each for each in described.artefacts} if described else {}
+            files = list(files_in(one.folder)) if one.card.state != "deleted" else []
+        except OSError as error:
+            raise unreadable(error) from error
+        return ArtifactList(
+            id=one.card.rtms_stream_id,
+            part=number,
+            parts=len(parts),
+            state=one.card.state,
+            artifacts=[_artifact(one, number, name, size, known.get(name)) for name, size in files],
+        )
+
+    def _found(self, call: Call) -> tuple[Path, os.stat_result]:
+        _, one = chosen(self._parts(call), call.query.part)
+        if one.card.state == "deleted":
+            raise Refused.of(410, "The recording was deleted.", "What is left is in its manifest.")
+        path = file_in(one.folder, call.path["path"])
+        if path is None:
+            raise not_found("such file in the recording")
+        try:
+            return path, path.stat()
+        except OSError as error:
+            raise unreadable(error) from error
+
+    def _parts(self, call: Call) -> list[Recorded]:
+        return self._library.of_stream(self._roots(), call.path["stream_id"])
+
+
+def _artifact(one: Recorded, part: int, name: str, size: int, known: Artefact | None) -> Artifact:
+    kind = _KINDS.get(PurePosixPath(name).suffix.lower(), _ANYTHING)
+    common: dict[str, Any] = {
+        "path": name,
+        "media_type": kind.media_type.partition(";")[0],
+        "scope": kind.scope,
+        "url": artifacts_url(one.card.rtms_stream_id, part, name),
+        "bytes": size,
+    }
+    if known is None:
+        is_over = one.card.state in ("done", "failed")
+        what = "manifest" if name == manifest.NAME else "file"
+        return Artifact(kind=what, state="done" if is_over else "recording", sha256="", **common)
+    return Artifact(
+        kind=known.kind,
+        state=known.state,
+        sha256=known.sha256,
+        user_id=known.user_id,
+        name=known.name,
+        start_ms=known.start_ms,
+        end_ms=known.end_ms,
+        offset_ms=known.offset_ms,
+        width=known.width,
+        height=known.height,
+        **common,
+    )
+
+
+def _is_of_another_version(request: web.Request, status: os.stat_result) -> bool:
+    """Whether the range is to continue a file that has changed since (RFC 9110 §13.1.5)."""
+    tag = request.headers.get("If-Range", "")
+    return tag.endswith('"') and tag != f'"{status.st_mtime_ns:x}-{status.st_size:x}"'
+
+
+def _without_range(request: web.Request) -> web.BaseRequest:
+    headers = request.headers.copy()
+    headers.pop("Range", None)
+    return request.clone(headers=headers)
+
+
+def _refuse_impossible_range(request: web.Request, size: int) -> None:
+    """What cannot be answered with one part of the file (RFC 9110 §14)."""
+    try:
+        begin = request.http_range.start or 0
+    except ValueError:
+        begin = size
+    # A negative beginning counts from the end of the file.
+    if "Range" in request.headers and begin >= size:
+        raise Refused.of(
+            416,
+            "The range is none of this file.",
+            f"Ask for one range of bytes below {size}, such as bytes=0-1023.",
+            field="header.Range",
+            Content_Range=f"bytes */{size}",
+        )
