@@ -40,8 +40,11 @@ _FILES: dict[str, str] = {
     "share": "the shared screen",
     "share_picture": "the shared screen, a picture a second",
     "transcript": "what was said, as data",
+    "transcript_words": "what was said, in Recall's shape",
     "subtitles": "what was said, for players",
-    "chat": "the chat",
+    "speaker_timeline": "who spoke when",
+    "chat": "the chat, as it came",
+    "chat_messages": "the chat, as it stands",
     "events": "who came, spoke and shared, and when",
     "participants": "who was there",
 }
