@@ -12,6 +12,7 @@ The plan of the house, from the cellar to the roof. Imports point down and inwar
 `capture`               what the wire said: written, read, inspected, scrubbed, said again
 `outbound`              webhooks that the engine sends: signed, kept on disk, guarded against its own net
 `export`                one file to watch, made of a recording
+`retention`, `audit`    what is deleted, when and why; a log of it that tells when it was touched
 `stream`                one stream at work: machines joined to transports, tasks and sinks
 `webhook`               verify, parse, answer
 `zoom_api`              starts, stops, pauses and resumes streams at Zoom

@@ -12,12 +12,12 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import structlog
@@ -34,11 +34,13 @@ from .coordination.lock import DirectoryLock
 from .coordination.memory import MemoryJournal
 from .coordination.sqlite import SqliteJournal
 from .errors import ConfigError, RtmsError, ShuttingDown, StreamRefused
+from .keeping import keeper_of
 from .model.ids import StreamId
 from .model.media import MediaKind
 from .model.reasons import Outcome, StopReason
 from .model.signals import (
     AccountSignal,
+    AppDeauthorized,
     StreamInterrupted,
     StreamSignal,
     StreamStarted,
@@ -71,6 +73,8 @@ _log = structlog.get_logger()
 
 BACKLOG = 2048
 """Connections that may wait to be accepted: a burst of starts must not wait for retransmissions."""
+SWEEP_S = 3600.0
+"""How often is looked for what has been kept long enough."""
 NOT_RELOADABLE = (
     "server.host",
     "server.port",
@@ -155,7 +159,9 @@ class Engine:
             random=random,
         )
         self._restart_policy = RestartPolicy()
-        self._restarts: set[asyncio.Task[None]] = set()
+        self._errands: set[asyncio.Task[None]] = set()
+        """What nobody waits for when the engine is told to let go."""
+        self._keeper = keeper_of(config, self._factory.sinks, self._unix_ms)
         self._journal: Journal = MemoryJournal(unix_s)
         self._running = AsyncExitStack()
         self._api: ApiServer | None = None
@@ -183,6 +189,9 @@ class Engine:
             await stack.enter_async_context(self._supervisor)
             for stream in await self._journal.unfinished():
                 await self._supervisor.take_up(stream.start, stream.stop)
+            for number, deauthorized in await asyncio.to_thread(self._keeper.open_deauthorizations):
+                self._run_errand(self._deauthorize(deauthorized, number), f"deauthorize:{number}")
+            self._run_errand(self._sweep(), "retention")
             await self._listen(stack)
             if self._config.api.enabled:
                 self._watch_lag(stack)
@@ -381,8 +390,8 @@ class Engine:
 
     def release(self) -> None:
         """Let go of every stream without ending it at Zoom; take no more, and start none again."""
-        for restart in self._restarts:
-            restart.cancel()
+        for errand in self._errands:
+            errand.cancel()
         self._supervisor.release()
 
     def reload(self, config: Config) -> None:
@@ -392,6 +401,7 @@ class Engine:
         and then changes nothing.
         """
         self._factory = StreamFactory(config, self._unix_ms, self._random)
+        self._keeper = keeper_of(config, self._factory.sinks, self._unix_ms)
         if self._pool is not None:
             self._pool.configure(config)
         self._secret_tokens.clear()
@@ -423,6 +433,9 @@ class Engine:
             # It is in the journal for the next engine; and Zoom, told so, tries again in 5 minutes.
             raise ShuttingDown
         await self._supervisor.accept(signal)
+        if isinstance(signal, AppDeauthorized):
+            number = await asyncio.to_thread(self._keeper.deauthorization_requested, signal)
+            self._run_errand(self._deauthorize(signal, number), f"deauthorize:{number}")
         if isinstance(signal, StreamStopped) and not self._runs(signal.stream_id):
             self._supervisor.spawn(self._erase(signal), f"erase:{signal.stream_id}")
 
@@ -436,6 +449,39 @@ class Engine:
                 if stream.start.stream_id == stop.stream_id and not self._runs(stop.stream_id):
                     await self._supervisor.take_up(stream.start, stop)
 
+    async def _deauthorize(self, signal: AppDeauthorized, number: int) -> None:
+        """Delete what an app has of an account: at once what is over, and with their end what runs. What is not
+        completed, a restarted engine does.
+        """
+        mine = {
+            worker.info.stream_id: worker.info
+            for worker in self._supervisor.workers.values()
+            if worker.info.app == signal.app
+            and worker.info.account_id in ("", signal.account_id)
+            and worker.info.started_ms <= signal.event_ts_ms
+        }
+        for info in mine.values():
+            stop = StreamStopped(
+                info.app,
+                info.product,
+                info.entity_id,
+                info.stream_id,
+                signal.event_ts_ms,
+                int(StopReason.STREAM_REVOKED),
+            )
+            await self._accept(stop)
+        await asyncio.to_thread(self._keeper.deauthorize, signal, frozenset(mine))
+        await self._supervisor.over(mine)
+        # One that was over, and whose sinks were just finishing, did not hear of it.
+        if await asyncio.to_thread(self._keeper.deauthorize, signal):
+            await asyncio.to_thread(self._keeper.deauthorization_completed, number)
+
+    async def _sweep(self) -> None:
+        """Delete what is over, now and every hour."""
+        while self._keeper.has_work:
+            await asyncio.to_thread(self._keeper.sweep, frozenset(self._supervisor.workers))
+            await asyncio.sleep(SWEEP_S)
+
     def _make_worker(self, start: StreamStarted, resumed: bool) -> StreamWorker | RemoteStream:
         if not resumed:
             live = [worker.info for worker in self._supervisor.workers.values() if not worker.is_over]
@@ -448,6 +494,8 @@ class Engine:
 
     async def _stream_ended(self, stream_id: StreamId, statistics: StreamStatistics | None) -> None:
         ending = statistics.ending if statistics else None
+        if statistics is not None and ending is not None:
+            await asyncio.to_thread(self._keeper.stream_ended, statistics.info, ending)
         if ending is not None and ending.stop_reason is StopReason.UNDEFINED and ending.detail:
             await self._journal.mark_expired(stream_id, ending.detail)
         else:
@@ -463,9 +511,12 @@ class Engine:
         now = asyncio.get_running_loop().time()
         if self._restart_policy.wants_restart(stream.entity_id, reason, now):
             work = self._restart(app, stream, reason)
-            task = self._supervisor.spawn(work, f"restart:{stream.stream_id}")
-            self._restarts.add(task)
-            task.add_done_callback(self._restarts.discard)
+            self._run_errand(work, f"restart:{stream.stream_id}")
+
+    def _run_errand(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = self._supervisor.spawn(work, name)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
 
     async def _restart(self, app: AppConfig, stream: StreamInfo, reason: StopReason) -> None:
         log = _log.bind(stream_id=stream.stream_id, meeting=stream.entity_id, reason=reason.name)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 import msgspec
+import structlog
 
 from .capture.format import Head, check_compression
 from .capture.tape import Tape, TapeWriter, disk_is_full, paths_of
@@ -34,6 +35,8 @@ from .transport.endpoint import EndpointPolicy
 from .transport.tls import client_context
 from .wire.signature import handshake_signature
 
+_log = structlog.get_logger()
+
 LATE_MS = 60_000
 """A start that is older is tried once: Zoom waits about so long for the connection (V1.md §7)."""
 
@@ -51,6 +54,9 @@ class StreamFactory:
             unix_ms,
             random,
         )
+        for app in config.apps:
+            if app.retention.stores_nothing and (left := [s.name for s in self._sinks if s.writes_to_disk]):
+                _log.warning("SinksLeftOut", app=app.name, sinks=left, reason='its retention is "none"')
         self._spill_directory = _spill_directory(config.state)
         self._settings = StreamSettings(
             config.media, config.rtms.mode == "unified", config.follow, config.rtms.buffer_data
@@ -78,8 +84,15 @@ class StreamFactory:
         ]
 
     def _may_capture(self, app: AppConfig) -> bool:
-        """Whether the wire is written to the disk: only if the configuration wants it."""
-        return self._rtms.capture
+        """Whether the wire is written to the disk: only if the configuration wants it, and the app allows."""
+        return self._rtms.capture and not app.retention.stores_nothing
+
+    def _sinks_of(self, app: AppConfig) -> Sequence[ReadySink]:
+        """The configured sinks, without those that write to a disk if nothing of the app may touch one."""
+        return storing_nothing(self._sinks) if app.retention.stores_nothing else self._sinks
+
+    def _spill_of(self, app: AppConfig) -> Path | None:
+        return None if app.retention.stores_nothing else self._spill_directory
 
     def make(
         self,
@@ -103,7 +116,7 @@ class StreamFactory:
         """
         info = self._info(start, own_sinks, resumed)
         app = self._apps[start.app]
-        runners = make_runners([*self._sinks, *own_sinks], services, self._spill_directory)
+        runners = make_runners([*self._sinks_of(app), *own_sinks], services, self._spill_of(app))
         environment = self._environment
         is_late = not resumed and environment.unix_ms() - start.event_ts_ms > LATE_MS
         if self._may_capture(app):
@@ -131,9 +144,10 @@ class StreamFactory:
         service are fed in this one.
         """
         info = self._info(start, own_sinks, resumed)
-        fed_here = [*(sink for sink in self._sinks if sink.spec.service), *own_sinks]
+        app = self._apps[start.app]
+        fed_here = [*(sink for sink in self._sinks_of(app) if sink.spec.service), *own_sinks]
         live = any(sink.live for sink in fed_here)
-        runners = make_runners(fed_here, services, self._spill_directory)
+        runners = make_runners(fed_here, services, self._spill_of(app))
         return RemoteStream(info, start, runners, places, self._environment.unix_ms, live=live)
 
     def _info(self, start: StreamStarted, own_sinks: Sequence[ReadySink], resumed: bool) -> StreamInfo:
@@ -145,7 +159,7 @@ class StreamFactory:
             entity_id=start.entity_id,
             started_ms=start.event_ts_ms,
             media=self._settings.params,
-            kinds=_union([*self._sinks, *own_sinks]),
+            kinds=_union([*self._sinks_of(self._apps[start.app]), *own_sinks]),
             meeting_id=start.meeting_id,
             account_id=start.account_id,
             operator_id=start.operator_id,
@@ -176,6 +190,11 @@ class StreamFactory:
 
     def _taping(self, sink: CaptureSink) -> SinkRunner:
         return SinkRunner("capture", lambda: sink, frozenset(), PATIENT)
+
+
+def storing_nothing(sinks: Iterable[ReadySink]) -> list[ReadySink]:
+    """Those that write to no disk, as far as their specs tell."""
+    return [sink for sink in sinks if not sink.writes_to_disk]
 
 
 def _union(sinks: Iterable[ReadySink]) -> frozenset[MediaKind]:

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..model.retention import Retention
 from .environment import API_CREDENTIALS, CREDENTIALS
 from .report import Report, Setting
 from .values import AppConfig
 
 _FIELDS = CREDENTIALS | API_CREDENTIALS
 
-KEYS = ("name", *_FIELDS, *(f"{field}_file" for field in _FIELDS))
+KEYS = ("name", "retention", *_FIELDS, *(f"{field}_file" for field in _FIELDS))
 """The keys of ``[[apps]]``. A ``…_file`` is the path of a file that holds the value."""
 
 _MOST = {**dict.fromkeys(_FIELDS, 1), "secret_token": 2}
@@ -67,12 +68,26 @@ def _app(table: Mapping[str, Any], credentials: Mapping[str, Setting], report: R
                 needs = "needs" if len(api_texts) == 1 else "need"
                 report.problem(f"{prefix}{field}", f"is missing; {' and '.join(api_texts)} {needs} it")
     app = AppConfig.of(
-        texts["client_id"][0], texts["client_secret"][0], *texts["secret_token"], name=name, **api_texts
+        texts["client_id"][0],
+        texts["client_secret"][0],
+        *texts["secret_token"],
+        name=name,
+        retention=_retention(table, prefix, report),
+        **api_texts,
     )
-    for field in ("name", *_FIELDS):
+    for field in ("name", "retention", *_FIELDS):
         said_key = field if field in said else f"{field}_file"
         report.record(f"{prefix}{field}", getattr(app, field), said, said_key)
     return app
+
+
+def _retention(table: Mapping[str, Any], prefix: str, report: Report) -> Retention:
+    retention = Retention.spelled(table.get("retention", "forever"))
+    if retention is None:
+        report.problem(
+            f"{prefix}retention", 'must be "forever", "none", or a number of days such as 30 or "30d"'
+        )
+    return retention or Retention()
 
 
 def _texts(prefix: str, field: str, said: Mapping[str, Setting], report: Report) -> Sequence[str]:

@@ -241,6 +241,27 @@ def _refuse_unusable(config: Config, report: Report) -> None:
         report.problem("rtms.ca_file", "there is no such file")
     for key, why in media_params.check(config.media).items():
         report.problem(f"media.{key}", why)
+    if not report.problems:
+        _note_retention(config, report)
+
+
+def _note_retention(config: Config, report: Report) -> None:
+    """What an app's retention does to sinks, where its owner may not expect it."""
+    stored = {
+        sink.name or sink.type: registry.find(sink.type)
+        for sink in config.sinks
+        if registry.build(sink).writes_to_disk
+    }
+    for app in config.apps:
+        if app.retention.stores_nothing and stored:
+            left_out = ", ".join(stored)
+            report.notes.append(f'not used for app {app.name}, whose retention is "none": {left_out}')
+        elif app.retention.days is not None:
+            report.notes += [
+                f"the retention of app {app.name} does not reach sinks.{name}: delete its files yourself"
+                for name, spec in stored.items()
+                if spec.store is None
+            ]
 
 
 # --- sinks ---

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from ..model.media import MediaParams, VideoParams
+from ..model.retention import Retention
 from ..model.secret import Secret
 from ..sinks.registry import SinkConfig
 from ..zoom_api.calls import BASE_URL
@@ -49,6 +50,8 @@ class AppConfig(msgspec.Struct, frozen=True):
     api_client_id: str | None = None
     """Of that OAuth app. For Video SDK: the API key."""
     api_client_secret: Secret | None = None
+    retention: Retention = Retention()
+    """How long the recordings of its streams are kept."""
 
     @classmethod
     def of(
@@ -60,6 +63,7 @@ class AppConfig(msgspec.Struct, frozen=True):
         account_id: str | None = None,
         api_client_id: str | None = None,
         api_client_secret: str | None = None,
+        retention: Retention = Retention(),  # noqa: B008 - a frozen value
     ) -> Self:
         """An app from plain texts, for programs."""
         return cls(
@@ -70,6 +74,7 @@ class AppConfig(msgspec.Struct, frozen=True):
             account_id,
             api_client_id,
             Secret(api_client_secret) if api_client_secret else None,
+            retention,
         )
 
     @property

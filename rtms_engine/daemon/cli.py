@@ -5,11 +5,13 @@ from typing import Any
 import click
 
 from ..errors import CaptureError, ConfigError
+from .commands.audit import audit
 from .commands.check import check
 from .commands.demo import demo
 from .commands.explain import explain
 from .commands.export import export
 from .commands.inspect import inspect
+from .commands.purge import purge
 from .commands.recover import recover
 from .commands.replay import replay
 from .commands.run import run
@@ -25,6 +27,8 @@ _COMMANDS: tuple[click.Command, ...] = (
     stream,
     export,
     recover,
+    purge,
+    audit,
     replay,
     inspect,
     token,

@@ -80,6 +80,16 @@ class StartFailed(msgspec.Struct, frozen=True):
     reason: str
 
 
+class AppDeauthorized(msgspec.Struct, frozen=True):
+    """``app_deauthorized``: the app was removed from an account, and what it has stored of it must go."""
+
+    app: str
+    event_ts_ms: int
+    account_id: str
+    user_id: str = ""
+    """Who removed it."""
+
+
 class UrlValidation(msgspec.Struct, frozen=True):
     """``endpoint.url_validation``: to be answered in the same response (V1.md §1.4)."""
 
@@ -104,6 +114,6 @@ class Unusable(msgspec.Struct, frozen=True):
 
 StreamSignal = StreamStarted | StreamInterrupted | StreamStopped
 """A signal about one stream."""
-AccountSignal = ConcurrencyNearLimit | ConcurrencyLimited | StartFailed
+AccountSignal = ConcurrencyNearLimit | ConcurrencyLimited | StartFailed | AppDeauthorized
 """A signal about the account or the app."""
 Signal = StreamSignal | AccountSignal | UrlValidation | Ignored | Unusable

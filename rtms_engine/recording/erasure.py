@@ -6,9 +6,10 @@ The tombstone comes first. From then on the folder says that everything else in 
 
 from pathlib import Path
 
+from ..sinks.base import DeletionCause
 from . import manifest
 from .folder import Folder
-from .manifest import DeletionCause, Manifest, Tombstone
+from .manifest import Manifest, Tombstone
 
 
 def erase(path: Path, left: Manifest, cause: DeletionCause, at_ms: int) -> Tombstone:

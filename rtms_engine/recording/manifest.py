@@ -14,7 +14,7 @@ import msgspec
 from ..model.ids import path_safe
 from ..model.media import MediaKind
 from ..model.reasons import StopReason, explain
-from ..sinks.base import StreamInfo
+from ..sinks.base import DeletionCause, StreamInfo
 from .encoding import ENCODED, Sound
 from .folder import Folder
 from .holes import sha256
@@ -192,9 +192,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     dropped: list[Dropped] = []
     """What sinks of the stream did not get because they were too slow, this one or others."""
     billing: Billing | None = None
-
-
-DeletionCause = Literal["revoked", "deauthorized", "retention"]
 
 
 class Tombstone(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

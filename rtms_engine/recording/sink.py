@@ -15,6 +15,7 @@ from . import manifest
 from .encoding import Align, Sound, SoundFormat
 from .folder import Folder
 from .recorder import Recorder
+from .store import RecordingStore
 from .threads import in_closing_thread
 
 
@@ -120,5 +121,6 @@ SPEC = SinkSpec(
     RecordingSink,
     RecordingConfig,
     directory=lambda config: config.directory,
+    store=lambda config: RecordingStore(Path(config.directory)),
     delivery=_DELIVERY,
 )

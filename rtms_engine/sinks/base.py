@@ -64,9 +64,9 @@ in the configuration (``type = "package.module:Class"``), and prove it with
 `rtms_engine.testing.check_sink`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -154,6 +154,43 @@ def _nowhere(_config: Any) -> str:
     return ""
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """What a kind of sink has stored of one stream. Times are Unix milliseconds."""
+
+    place: str
+    """Where, for people."""
+    stream_id: StreamId
+    app: str
+    account_id: str
+    started_ms: int
+    ended_ms: int
+    """Of a stream that nobody has ended: when something of it was written last."""
+
+
+DeletionCause = Literal["revoked", "deauthorized", "retention"]
+
+
+class Store(Protocol):
+    """What a kind of sink keeps beyond its streams, so that the engine can delete it. All of it blocks, and
+    raises OSError.
+    """
+
+    def kept(self) -> Iterable[Kept]:
+        """Everything that is there and not deleted."""
+
+    def delete(self, kept: Kept, cause: DeletionCause, now_ms: int) -> tuple[int, int]:
+        """Delete it, for good and all of it; how many files and bytes that were.
+
+        Raises BlockingIOError if it is being written.
+        """
+
+    def settle(self) -> int:
+        """Complete the deletions that a killed process has begun, and return how many."""
+
+    def proof(self, stream: StreamInfo) -> Mapping[str, str]:
+        """SHA-256 of whatever describes the stream in the end, by place."""
+
+
 class SinkSpec(msgspec.Struct, frozen=True):
     """What the engine must know of a kind of sink."""
 
@@ -175,6 +212,9 @@ class SinkSpec(msgspec.Struct, frozen=True):
     """How it is fed, unless ``delivery`` in the configuration says otherwise."""
     blocking: bool = False
     """Its verbs are plain functions that block (`BlockingSink`)."""
+    store: Callable[[Any], Store] | None = None
+    """Called with a ``config_type`` value: what retention and deauthorization delete. None with a
+    ``directory``: it is for its owner to delete."""
     service: Callable[[Any, UnixClock], Service] | None = None
     """Called once, with a ``config_type`` value; must not block. Entering it raises `ConfigError` if
     it cannot work (an address in use, a directory that cannot be written)."""

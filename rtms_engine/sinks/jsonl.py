@@ -7,7 +7,8 @@ is ``stream``, the last one ``ending``. A stream that the engine takes up again 
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,9 @@ from typing import Any
 import msgspec
 
 from ..errors import SinkError
-from ..model.ids import path_safe
+from ..model.ids import StreamId, path_safe
 from ..model.reasons import Outcome
-from .base import Ending, Item, SinkSpec, StreamInfo
+from .base import DeletionCause, Ending, Item, Kept, SinkSpec, StreamInfo
 from .lines import ending_line, item_line, stream_line
 
 
@@ -94,4 +95,56 @@ def append_all(file: FileIO, data: bytes) -> None:
 
 _encoder = msgspec.json.Encoder()
 
-SPEC = SinkSpec("jsonl", JsonlSink, JsonlConfig, directory=lambda config: config.path)
+
+class _Header(msgspec.Struct):
+    """What must be known of the first line."""
+
+    stream_id: StreamId
+    app: str
+    started_ms: int
+    account_id: str = ""
+
+
+class JsonlStore:
+    """The files that there are; see `rtms_engine.sinks.base.Store`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def kept(self) -> Iterator[Kept]:
+        """One for each file that begins as ours do; a stream ended when its file was written last."""
+        for path in sorted(self._directory.glob("*.jsonl")):
+            with path.open("rb") as file:
+                line = file.readline()
+            with contextlib.suppress(msgspec.DecodeError):
+                header = msgspec.json.decode(line, type=_Header)
+                written_ms = int(path.stat().st_mtime * 1000)
+                yield Kept(
+                    str(path), header.stream_id, header.app, header.account_id, header.started_ms, written_ms
+                )
+
+    def delete(self, kept: Kept, cause: DeletionCause, now_ms: int) -> tuple[int, int]:
+        """Delete the file."""
+        size = Path(kept.place).stat().st_size
+        Path(kept.place).unlink()
+        return 1, size
+
+    def settle(self) -> int:
+        """A file is there or not."""
+        return 0
+
+    def proof(self, stream: StreamInfo) -> Mapping[str, str]:
+        """The file."""
+        path = self._directory / f"{path_safe(stream.stream_id)}.jsonl"
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+            return {str(path): hashlib.file_digest(file, "sha256").hexdigest()}
+        return {}
+
+
+SPEC = SinkSpec(
+    "jsonl",
+    JsonlSink,
+    JsonlConfig,
+    directory=lambda config: config.path,
+    store=lambda config: JsonlStore(config.path),
+)

@@ -66,6 +66,11 @@ class ReadySink(msgspec.Struct, frozen=True):
     delivery: Delivery = Delivery()
 
     @property
+    def writes_to_disk(self) -> bool:
+        """Whether it has a place on a disk, as far as its spec tells."""
+        return bool(self.spec.directory(self.config))
+
+    @property
     def live(self) -> bool:
         """Whether it wants sound as soon as possible."""
         return self.spec.live and MediaKind.AUDIO in self.kinds

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -12,6 +12,7 @@ from ..errors import RtmsError
 from ..model.ids import StreamId
 from ..model.signals import (
     AccountSignal,
+    AppDeauthorized,
     ConcurrencyLimited,
     ConcurrencyNearLimit,
     StartFailed,
@@ -117,6 +118,12 @@ class Supervisor(Generic[W]):
         while self._running:
             await asyncio.wait(self._running)
 
+    async def over(self, stream_ids: Collection[StreamId]) -> None:
+        """Wait until none of these streams runs any more. Cancelling it is safe."""
+        names = {_task_name(stream_id) for stream_id in stream_ids}
+        if tasks := [task for task in self._running if task.get_name() in names]:
+            await asyncio.wait(tasks)
+
     @property
     def accepts(self) -> bool:
         """Whether new streams are taken."""
@@ -153,6 +160,8 @@ class Supervisor(Generic[W]):
                 _log.error(
                     "ConcurrencyExceeded", app=signal.app, number=signal.number, meeting=signal.entity_id
                 )
+            case AppDeauthorized():
+                _log.warning("AppDeauthorized", app=signal.app)
             case StartFailed():
                 _log.error("StartFailed", app=signal.app, reason=signal.reason)
 
@@ -215,7 +224,7 @@ class Supervisor(Generic[W]):
             return
         log.info("StreamResumed" if resumed else "StreamStarted")
         self._workers[signal.stream_id] = worker
-        name = f"stream:{signal.stream_id}"
+        name = _task_name(signal.stream_id)
         task = self._tasks.create_task(self._run(signal.stream_id, worker), name=name)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -238,6 +247,10 @@ class Supervisor(Generic[W]):
             await self._start(again, _bound(again))
         elif is_over:
             await _walled(self._ended(stream_id, worker.statistics()), f"end:{stream_id}")
+
+
+def _task_name(stream_id: StreamId) -> str:
+    return f"stream:{stream_id}"
 
 
 async def _walled(work: Coroutine[Any, Any, None], name: str) -> None:

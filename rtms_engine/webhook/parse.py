@@ -16,6 +16,7 @@ from ..model.ids import StreamId
 from ..model.products import ID_FIELDS, Product, product_of_prefix
 from ..model.reasons import StopReason
 from ..model.signals import (
+    AppDeauthorized,
     ConcurrencyLimited,
     ConcurrencyNearLimit,
     Ignored,
@@ -229,6 +230,12 @@ def _start_failed(fields: _Fields, app: str, event_ts_ms: int) -> Signal:
     return StartFailed(app, event_ts_ms, next(filter(None, reasons), ""))
 
 
+def _deauthorized(fields: _Fields, app: str, event_ts_ms: int) -> Signal:
+    account_id = _text(fields.get("account_id"))
+    _need({"account_id": account_id})
+    return AppDeauthorized(app, event_ts_ms, account_id, _text(fields.get("user_id")))
+
+
 def _url_validation(fields: _Fields, _app: str, _event_ts_ms: int) -> Signal:
     plain_token = _text(fields.get("plainToken"))
     if not plain_token:
@@ -237,6 +244,7 @@ def _url_validation(fields: _Fields, _app: str, _event_ts_ms: int) -> Signal:
 
 
 _READERS: dict[str, _Reader] = {
+    "app_deauthorized": _deauthorized,
     "endpoint.url_validation": _url_validation,
     "rtms.concurrency_near_limit": _near_limit,
     "rtms.concurrency_limited": _limited,

@@ -36,6 +36,7 @@ from aiohttp import web
 from ..errors import JournalError, ShuttingDown, WebhookRejected
 from ..model.signals import (
     AccountSignal,
+    AppDeauthorized,
     Ignored,
     Signal,
     StreamSignal,
@@ -218,9 +219,9 @@ async def _body(request: web.Request) -> bytes:
 
 
 def _may_be_late(signal: Signal) -> bool:
-    """A stop, and the event by which a user takes the app's rights away, though nobody acts on it yet."""
+    """A stop, and the event by which an account takes the app's rights away."""
     match signal:
-        case StreamStopped() | Ignored(event="app_deauthorized"):
+        case StreamStopped() | AppDeauthorized():
             return True
         case _:
             return False

@@ -234,7 +234,7 @@ def test_url_validation():
 
 @pytest.mark.parametrize(
     "event",
-    ["meeting.started", "meeting.rtms_paused", "rtms.request_status", "app_deauthorized", "rtms_started", ""],
+    ["meeting.started", "meeting.rtms_paused", "rtms.request_status", "rtms_started", ""],
 )
 @pytest.mark.parametrize("payload", [{}, None, [], "text"])
 def test_unknown_events_are_ignored_whatever_they_carry(event, payload):

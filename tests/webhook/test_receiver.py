@@ -215,7 +215,7 @@ STOP, REVOCATION, INTERRUPTION, CHALLENGE, LIMIT, UNKNOWN, DEAUTHORIZED, BROKEN 
     body_of("endpoint.url_validation", {"plainToken": PLAIN_TOKEN}),
     body_of("rtms.concurrency_limited", {"concurrency_number": 3}),
     body_of("meeting.started", {}),
-    body_of("app_deauthorized", {}),
+    body_of("app_deauthorized", {"account_id": "acc"}),
     body_of("meeting.rtms_stopped", {}),
 )
 

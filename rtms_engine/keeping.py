@@ -1,0 +1,22 @@
+"""The keeper of a configuration."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from .audit.log import AuditLog
+from .capture.tape import paths_of
+from .config import Config
+from .retention.keeper import Keeper
+from .sinks.registry import ReadySink
+
+
+def keeper_of(config: Config, sinks: Iterable[ReadySink], unix_ms: Callable[[], int]) -> Keeper:
+    """The keeper of what these sinks store."""
+    state, captures = config.state.directory, Path(config.rtms.capture_directory)
+    return Keeper(
+        {sink.name: sink.spec.store(sink.config) for sink in sinks if sink.spec.store},
+        {app.name: app.retention for app in config.apps},
+        AuditLog(Path(state)) if state else None,
+        unix_ms,
+        lambda stream_id: paths_of(captures, stream_id),
+    )

@@ -1,0 +1,190 @@
+"""Deletes what sinks have stored when its time is over or its account wants it gone, and writes that down.
+
+Everything here blocks.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from ..audit.chain import About, BrokenChainError
+from ..audit.log import AuditLog
+from ..model.ids import StreamId
+from ..model.reasons import Outcome
+from ..model.retention import Retention
+from ..model.signals import AppDeauthorized
+from ..sinks.base import DeletionCause, Ending, Kept, Store, StreamInfo
+
+_REQUESTED, _CARRIED_OUT = "app_deauthorized", "deauthorization_completed"
+
+_log = structlog.get_logger()
+
+
+class Removal(msgspec.Struct, frozen=True):
+    """What was deleted of one stream, or would be."""
+
+    sink: str
+    kept: Kept
+    files: int = 0
+    bytes: int = 0
+
+
+class Keeper:
+    """Looks after what sinks have stored.
+
+    Args:
+        stores: by the name of their sink.
+        policies: by app; what is of an app that is not here stays.
+        audit: None: nothing is written down.
+        unix_ms: the wall clock.
+        captures: the capture files of a stream, which go with what is deleted of it.
+    """
+
+    def __init__(
+        self,
+        stores: Mapping[str, Store],
+        policies: Mapping[str, Retention],
+        audit: AuditLog | None,
+        unix_ms: Callable[[], int],
+        captures: Callable[[StreamId], Sequence[Path]] = lambda _: (),
+    ) -> None:
+        self._stores = stores
+        self._policies = policies
+        self._audit = audit
+        self._unix_ms = unix_ms
+        self._captures = captures
+
+    @property
+    def has_work(self) -> bool:
+        """Whether anything is ever over."""
+        return any(policy.days is not None for policy in self._policies.values())
+
+    def sweep(self, live: Collection[StreamId] = (), *, dry_run: bool = False) -> list[Removal]:
+        """Delete what is over, and complete deletions that were begun.
+
+        Args:
+            live: the streams that run; what is stored of them stays.
+            dry_run: only say what would be deleted.
+        """
+        if not dry_run:
+            for store in self._stores.values():
+                store.settle()
+        now_ms = self._unix_ms()
+        over = [
+            (sink, kept)
+            for sink, kept in self._kept(live)
+            if self._policies.get(kept.app, Retention()).is_over(kept.ended_ms, now_ms)
+        ]
+        if dry_run:
+            return [Removal(sink, kept) for sink, kept in over]
+        return list(self._deleted(over, "retention"))
+
+    def deauthorization_requested(self, signal: AppDeauthorized) -> int:
+        """Write it down before anybody is told that it was heard; the number of the line.
+
+        Raises OSError or BrokenChainError if that is not possible.
+        """
+        about: About = {
+            "app": signal.app,
+            "account_id": signal.account_id,
+            "user_id": signal.user_id,
+            "event_ts_ms": signal.event_ts_ms,
+        }
+        return self._audit.append(self._unix_ms(), _REQUESTED, about).seq if self._audit else 0
+
+    def deauthorize(self, signal: AppDeauthorized, live: Collection[StreamId] = ()) -> bool:
+        """Delete what the app has stored of the account until then; of ``live`` streams, their sinks do it.
+
+        What does not say whose account it is counts as this one's.
+
+        Returns:
+            Whether everything could be deleted.
+        """
+        mine = [
+            (sink, kept)
+            for sink, kept in self._kept(live)
+            if kept.app == signal.app
+            and kept.account_id in ("", signal.account_id)
+            and kept.started_ms <= signal.event_ts_ms
+        ]
+        return len(list(self._deleted(mine, "deauthorized"))) == len(mine)
+
+    def deauthorization_completed(self, number: int) -> None:
+        """Write down that everything is gone which the request of this number was about."""
+        self.note(_CARRIED_OUT, {"request": number})
+
+    def open_deauthorizations(self) -> list[tuple[int, AppDeauthorized]]:
+        """Those that were written down and not completed, by the number of their line; none if that cannot be
+        read, which is said in the log.
+        """
+        try:
+            entries = self._audit.entries() if self._audit else []
+        except (OSError, BrokenChainError) as error:
+            _log.error("AuditFailed", action="read", reason=str(error))
+            return []
+        done = {entry.about["request"] for entry in entries if entry.action == _CARRIED_OUT}
+        return [
+            (
+                entry.seq,
+                AppDeauthorized(
+                    str(entry.about["app"]),
+                    int(entry.about["event_ts_ms"]),
+                    str(entry.about["account_id"]),
+                    str(entry.about["user_id"]),
+                ),
+            )
+            for entry in entries
+            if entry.action == _REQUESTED and entry.seq not in done
+        ]
+
+    def stream_ended(self, stream: StreamInfo, ending: Ending) -> None:
+        """Write down what is there of a stream that is over, or that it was erased."""
+        reason = ending.stop_reason
+        about: About = {"stream_id": stream.stream_id, "app": stream.app, "stop_reason": int(reason)}
+        if reason.outcome is Outcome.ERASE:
+            self.note("stream_erased", {**about, "cause": "revoked"})
+            return
+        for sink, store in self._stores.items():
+            for place, digest in store.proof(stream).items():
+                self.note("stream_stored", {**about, "sink": sink, "place": place, "sha256": digest})
+
+    def note(self, action: str, about: About) -> None:
+        """Add a line to the audit log. That it cannot be written keeps nothing from being deleted."""
+        try:
+            if self._audit:
+                self._audit.append(self._unix_ms(), action, about)
+        except (OSError, BrokenChainError) as error:
+            _log.error("AuditFailed", action=action, reason=str(error))
+
+    def _kept(self, live: Collection[StreamId]) -> Iterator[tuple[str, Kept]]:
+        for sink, store in self._stores.items():
+            yield from ((sink, kept) for kept in store.kept() if kept.stream_id not in live)
+
+    def _deleted(self, all_kept: Sequence[tuple[str, Kept]], cause: DeletionCause) -> Iterator[Removal]:
+        """Delete one after the other; what cannot be deleted keeps nothing else from it."""
+        for sink, kept in all_kept:
+            try:
+                files, size = self._stores[sink].delete(kept, cause, self._unix_ms())
+                for path in self._captures(kept.stream_id):
+                    path.unlink(missing_ok=True)
+            except OSError as error:
+                _log.error(
+                    "DeletionFailed", sink=sink, stream_id=kept.stream_id, reason=error.strerror or str(error)
+                )
+                continue
+            self.note(
+                "stream_deleted",
+                {
+                    "stream_id": kept.stream_id,
+                    "app": kept.app,
+                    "sink": sink,
+                    "place": kept.place,
+                    "files": files,
+                    "bytes": size,
+                    "cause": cause,
+                },
+            )
+            _log.info("StreamDeleted", sink=sink, stream_id=kept.stream_id, reason=cause, files=files)
+            yield Removal(sink, kept, files, size)

@@ -1,0 +1,114 @@
+"""What must go is gone: of accounts that remove the app, and of apps that may store nothing."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from rtms_engine import AppConfig, MediaKind, SinkConfig, StateConfig
+from rtms_engine.audit.log import AuditLog
+from rtms_engine.daemon.cli import main
+from rtms_engine.model.retention import Retention
+from rtms_engine.simulator import synthetic_script
+from tests.e2e.support import APP, manifest_of, over, recording, zoom_and_engine
+
+SCRIPT = synthetic_script(duration_ms=6_000, camera=True, slides=True, chat_every_ms=2_000)
+
+
+def app_keeping(retention: Retention) -> AppConfig:
+    return AppConfig.of(APP.client_id, APP.client_secret, APP.secret_token, retention=retention)
+
+
+@pytest.mark.virtual_clock
+async def test_an_account_removes_the_app(tmp_path: Path) -> None:
+    """One meeting is over, one is live; both are gone, and the log says why, in a chain."""
+    state = StateConfig(directory=str(tmp_path / "state"))
+    lines = SinkConfig("jsonl", options={"path": tmp_path / "jsonl"})
+    async with zoom_and_engine(recording(tmp_path / "recordings"), lines, state=state) as (zoom, engine):
+        first = await zoom.start(SCRIPT, engine.webhook_url)
+        await over(engine, first)
+        assert manifest_of(tmp_path / "recordings", first)[1]["state"] == "done"
+        second = await zoom.start(SCRIPT, engine.webhook_url)
+        await asyncio.sleep(3)
+        payload = {"account_id": "AAAAAABBBB", "user_id": "u", "client_id": APP.client_id}
+        delivery = await zoom.webhooks(engine.webhook_url).send("app_deauthorized", payload)
+        assert delivery.status == 200
+        log = AuditLog(tmp_path / "state")
+        async with asyncio.timeout(60):
+            while "deauthorization_completed" not in {entry.action for entry in log.entries()}:
+                await asyncio.sleep(0.5)
+    for meeting, cause in ((first, "deauthorized"), (second, "revoked")):
+        folder, manifest = manifest_of(tmp_path / "recordings", meeting)
+        assert (manifest["state"], manifest["cause"]) == ("deleted", cause)
+        assert [path.name for path in folder.iterdir()] == ["manifest.json"]
+    assert list((tmp_path / "jsonl").iterdir()) == []
+    actions = [entry.action for entry in log.entries()]
+    assert actions.count("stream_stored") == 2
+    assert actions.count("stream_deleted") == 2
+    assert actions.count("stream_erased") == 1
+    assert b"Speaker" not in log.path.read_bytes()
+    for path in (tmp_path / "state").rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+@pytest.mark.virtual_clock
+async def test_an_app_that_may_store_nothing(tmp_path: Path) -> None:
+    """Its live sinks get everything; the disk gets no file at all."""
+    heard: set[str] = set()
+    async with zoom_and_engine(
+        recording(tmp_path / "recordings"),
+        SinkConfig("jsonl", options={"path": tmp_path / "jsonl"}),
+        SinkConfig("null", kinds=frozenset({MediaKind.AUDIO})),
+        callback=lambda _, item: heard.add(type(item).__name__),
+        apps=[app_keeping(Retention(0))],
+    ) as (zoom, engine):
+        meeting = await zoom.start(SCRIPT, engine.webhook_url)
+        stats = await over(engine, meeting)
+    assert {sink.name for sink in stats.sinks} == {"null", "callback"}
+    assert "AudioFrame" in heard
+    assert list(tmp_path.iterdir()) == []
+
+
+def config_file(folder: Path, retention: str) -> Path:
+    path = folder / "config.toml"
+    path.write_text(
+        '[[apps]]\nclient_id = "a"\nclient_secret = "b"\nsecret_token = "c"\nname = "app"\n'
+        f"retention = {retention}\n"
+        f"[[sinks]]\ntype = 'recording'\ndirectory = '{folder}/recordings'\n"
+        f"[state]\ndirectory = '{folder}/state'\n"
+    )
+    return path
+
+
+def test_purge_and_audit_on_the_command_line(tmp_path: Path) -> None:
+    from tests.recording.support import folder_in, ramp, record, sound
+
+    folder = record(tmp_path / "recordings", [sound(0, ramp(1))])
+    given = ["--config", str(config_file(tmp_path, '"30d"'))]
+    dry = CliRunner().invoke(main, ["purge", "--dry-run", *given])
+    assert (dry.exit_code, dry.output.splitlines()[-1]) == (0, "1 would be deleted.")
+    assert (folder / "audio").exists()
+    wet = CliRunner().invoke(main, ["purge", *given])
+    assert (wet.exit_code, wet.output.splitlines()[-1]) == (0, "1 deleted.")
+    assert [path.name for path in folder_in(tmp_path / "recordings").iterdir()] == ["manifest.json"]
+    good = CliRunner().invoke(main, ["audit", "verify", *given])
+    assert (good.exit_code, "1 lines, all as they were written" in good.output) == (0, True)
+    log = tmp_path / "state/audit.jsonl"
+    log.write_bytes(log.read_bytes().replace(b'"retention"', b'"revoked"'))
+    bad = CliRunner().invoke(main, ["audit", "verify", *given])
+    assert (bad.exit_code, "line 1: it does not follow" in bad.output) == (1, True)
+
+
+def test_a_retention_that_is_none(tmp_path: Path) -> None:
+    given = ["--config", str(config_file(tmp_path, '"a while"'))]
+    result = CliRunner().invoke(main, ["check", *given])
+    assert result.exit_code == 2
+    assert 'apps.app.retention: must be "forever", "none", or a number of days' in result.output
+
+
+def test_check_says_what_a_retention_leaves_out(tmp_path: Path) -> None:
+    given = ["--config", str(config_file(tmp_path, '"none"'))]
+    result = CliRunner().invoke(main, ["check", *given])
+    assert result.exit_code == 0
+    assert 'not used for app app, whose retention is "none": recording' in " ".join(result.output.split())
