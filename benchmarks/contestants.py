@@ -113,12 +113,37 @@ class Collections:
 COLLECTIONS = Collections()
 
 
+class Lag:
+    """The longest that anything had to wait for its turn in the event loop."""
+
+    TICK_S = 0.02
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._longest_s = 0.0
+        self._arm()
+
+    def report(self) -> float:
+        """Since the last report, in milliseconds."""
+        longest_s, self._longest_s = self._longest_s, 0.0
+        return longest_s * 1e3
+
+    def _arm(self) -> None:
+        self._due = time.monotonic() + self.TICK_S
+        self._loop.call_later(self.TICK_S, self._tick)
+
+    def _tick(self) -> None:
+        self._longest_s = max(self._longest_s, time.monotonic() - self._due)
+        self._arm()
+
+
 async def reports(ear: Callable[[], dict[str, Any]]) -> None:
     """Answer until the end of the input."""
+    lag = Lag()
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     while await lines.readline():
-        print(json.dumps({**ear(), "collector": COLLECTIONS.report()}), flush=True)
+        print(json.dumps({**ear(), "collector": COLLECTIONS.report(), "lag_ms": lag.report()}), flush=True)
 
 
 # --- the engine ---

@@ -16,6 +16,8 @@ from .contestants import Task
 from .zoom import Load
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_IDLE, _PATIENCE = 0.1, 60
+"""A share of a core; so many times is looked."""
 _SETTLE_S = 1.0
 """To wait for what is on its way; less if the load is short."""
 
@@ -33,6 +35,8 @@ class Carried(msgspec.Struct, frozen=True):
     """From a request to its answer; ``p50``, ``max``."""
     collector: dict[str, float]
     """Pauses by the garbage collector: ``count``, ``sum_ms``, ``max_ms``."""
+    lag_ms: float
+    """The longest that anything had to wait for its turn in the contestant's event loop."""
     memory_kb: int
     """Resident, all processes together, with the load running."""
     cpu_share: float
@@ -97,6 +101,14 @@ class Carrying:
         """Resident memory of the contestant."""
         return sum(_resident_kb(pid) for pid in _family(self._contestant.pid))
 
+    def _wait_until_idle(self) -> None:
+        """What was sent may be on its way still: until the contestant has hardly anything to do."""
+        for _ in range(_PATIENCE):
+            before = sum(map(_cpu_s, _family(self._contestant.pid)))
+            time.sleep(self._settle_s)
+            if sum(map(_cpu_s, _family(self._contestant.pid))) - before <= _IDLE * self._settle_s:
+                return
+
     def carry(self) -> Carried:
         """Let the load say all it has, once."""
         family = _family(self._contestant.pid)
@@ -106,7 +118,7 @@ class Carrying:
         elapsed = time.monotonic() - begun
         used, zoom_used = sum(map(_cpu_s, family)) - before, _cpu_s(self._zoom.pid) - zoom_before
         memory_kb = self.memory_kb()
-        time.sleep(self._settle_s)
+        self._wait_until_idle()
         heard = _ask(self._contestant, "report")
         return Carried(
             sent=sent["sent"],
@@ -115,6 +127,7 @@ class Carrying:
             latency_ms=heard.get("latency_ms", {}),
             keep_alive_ms=sent["keep_alive_ms"],
             collector=heard.get("collector", {}),
+            lag_ms=heard.get("lag_ms", 0.0),
             memory_kb=memory_kb,
             cpu_share=used / elapsed,
             zoom_cpu_share=zoom_used / elapsed,

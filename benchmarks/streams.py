@@ -43,6 +43,7 @@ def measure(size: Size) -> Result:
                     "cpu_us_per_frame": run.cpu_us_per_frame,
                     "cores": run.cpu_share,
                     "latency_ms": run.latency_ms,
+                    "lag_ms": run.lag_ms,
                     "keep_alive_ms": run.keep_alive_ms,
                     "memory_mb": run.memory_kb / 1024,
                     "lost": run.lost,
