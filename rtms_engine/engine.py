@@ -24,6 +24,7 @@ import structlog
 from aiohttp import web
 
 from .api.access import Doorkeeper
+from .api.face import HandedIn
 from .api.metrics import Totals, metrics_operation
 from .api.server import ApiServer
 from .api.streams import Streams
@@ -67,6 +68,7 @@ from .telemetry.loop_lag import LoopLag
 from .telemetry.story import Entry, Note, StoryBook, hearing
 from .telemetry.tap import tap, untap
 from .webhook.receiver import WebhookReceiver, WebhookStatistics
+from .zoom_api.calls import Action
 from .zoom_api.client import ZoomApi
 
 _log = structlog.get_logger()
@@ -239,6 +241,9 @@ class Engine:
     def _api_server(self) -> ApiServer:
         # Who has no API needs none of its codecs.
         from .api.artifacts import Artifacts
+        from .api.control import Control
+        from .api.direct_connect import DirectConnect
+        from .api.intake import Intake
         from .api.live import Live
         from .api.recordings import Recordings
         from .recording.library import Library
@@ -249,6 +254,9 @@ class Engine:
         return ApiServer(
             [
                 *Streams(self).operations(),
+                *Intake(self, self._unix_ms).operations(),
+                *Control(self).operations(),
+                *DirectConnect(self, library, self.recording_roots, self._unix_ms).operations(),
                 *Live(self).operations(),
                 *Recordings(library, self.recording_roots).operations(),
                 *Artifacts(library, self.recording_roots).operations(),
@@ -375,6 +383,47 @@ class Engine:
         """Ask Zoom to end a stream (STREAM_CLOSE_REQ). Raises KeyError if there is no such stream."""
         self._supervisor.workers[stream_id].request_end()
 
+    def app_names(self) -> Sequence[str]:
+        """The apps whose streams are taken."""
+        return [app.name for app in self._config.apps]
+
+    def may_connect(self, url: str) -> bool:
+        """Whether a server is one that streams may be taken from."""
+        return self._factory.may_connect(url)
+
+    async def hand_in(self, signal: StreamSignal) -> HandedIn:
+        """Take a signal as if Zoom had sent its webhook to this engine.
+
+        Raises ShuttingDown or JournalError if it cannot be kept; the caller may try again.
+        """
+        said: list[Entry] = []
+        with self._stories.listen(signal.stream_id, said.append):
+            is_new = await self._act_on(signal)
+        ignored = [entry.text for entry in said if entry.event in ("StreamRefused", "WebhookIgnored")]
+        return HandedIn(is_new, "" if isinstance(signal, StreamStopped) else "".join(ignored[-1:]))
+
+    async def control(self, stream_id: StreamId, action: Action) -> None:
+        """Have Zoom pause or resume a stream, through its REST API.
+
+        Raises KeyError if there is no such stream, ConfigError if its app has no credentials for this, and
+        what `ZoomApi.control` raises.
+        """
+        stream = self._supervisor.workers[stream_id].info
+        app = next((app for app in self._config.apps if app.name == stream.app), None)
+        if app is None:
+            raise ConfigError([f"apps.{stream.app}: is not there any more"])
+        await self._zoom_api.control(
+            app,
+            stream.product,
+            stream.meeting_id or stream.entity_id,
+            action,
+            participant_user_id=stream.operator_id or None,
+        )
+
+    def follow(self, stream_id: StreamId, user_id: int | None) -> None:
+        """Choose whose camera a stream shows; None: as configured. Raises KeyError if there is no such stream."""
+        self._supervisor.workers[stream_id].follow(user_id)
+
     async def drain(self, *, end_streams: bool = False) -> None:
         """Take no more streams, and wait until those that run are over.
 
@@ -419,12 +468,15 @@ class Engine:
     # --- what happens ---
 
     async def _accept(self, signal: StreamSignal | AccountSignal) -> None:
-        """Make a webhook durable, then act on it; a repetition is neither."""
+        await self._act_on(signal)
+
+    async def _act_on(self, signal: StreamSignal | AccountSignal) -> bool:
+        """Make a webhook durable, then act on it; a repetition is neither. Returns whether it was new."""
         if isinstance(signal, StreamInterrupted) and signal.server_urls and not self._runs(signal.stream_id):
             signal = _as_start(signal)
         if not await self._journal.append(signal):
             _log.info("WebhookIgnored", reason="the same delivery again")
-            return
+            return False
         if (
             isinstance(signal, StreamStarted)
             and not self._supervisor.accepts
@@ -438,6 +490,7 @@ class Engine:
             self._run_errand(self._deauthorize(signal, number), f"deauthorize:{number}")
         if isinstance(signal, StreamStopped) and not self._runs(signal.stream_id):
             self._supervisor.spawn(self._erase(signal), f"erase:{signal.stream_id}")
+        return True
 
     def _runs(self, stream_id: StreamId) -> bool:
         return stream_id in self._supervisor.workers

@@ -16,7 +16,7 @@ from .capture.format import Head, check_compression
 from .capture.tape import Tape, TapeWriter, disk_is_full, paths_of
 from .capture.tee import CaptureSink, CapturingConnector, ErasingSink, Witness
 from .config import AppConfig, Config, StateConfig
-from .errors import SinkError
+from .errors import EndpointRefused, SinkError
 from .model.media import MediaKind
 from .model.signals import StreamStarted
 from .processes.remote import Places, RemoteStream
@@ -82,6 +82,14 @@ class StreamFactory:
         return [
             Path(sink.spec.directory(sink.config)) for sink in self._sinks if sink.spec.name == "recording"
         ]
+
+    def may_connect(self, url: str) -> bool:
+        """Whether a server is on the allow-list."""
+        try:
+            self._environment.policy.endpoint(url)
+        except EndpointRefused:
+            return False
+        return True
 
     def _may_capture(self, app: AppConfig) -> bool:
         """Whether the wire is written to the disk: only if the configuration wants it, and the app allows."""
@@ -244,7 +252,7 @@ def _make(sink: ReadySink, services: Services | None) -> Sink:
 
 
 def _identity(app: AppConfig, start: StreamStarted) -> StreamIdentity:
-    signature = handshake_signature(
+    signature = start.signature or handshake_signature(
         app.client_id, app.client_secret.reveal(), start.entity_id, start.stream_id
     )
     return StreamIdentity(start.product, start.entity_id, start.stream_id, signature)

@@ -16,6 +16,8 @@ from .tokens import Find, Scope, Token
 
 ANYBODY = Token("anonymous", "", frozenset(Scope), 0)
 """Whoever needs no token."""
+SCHEMES = ("bearer", "token")
+"""Of ``Authorization``; the second is what Recall's clients send."""
 COOKIE = "rtms_token"
 """Where a browser keeps its token; out of reach of scripts."""
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
@@ -82,7 +84,7 @@ class Doorkeeper:
 
     def _identify(self, authorization: str, cookie: str, is_here: bool) -> Token:
         kind, _, given = authorization.partition(" ")
-        text = given.strip() if kind.lower() == "bearer" else cookie
+        text = given.strip() if kind.lower() in SCHEMES else cookie
         if text:
             if (token := self._find(text)) is None:
                 raise _no_token("The token is not known.")

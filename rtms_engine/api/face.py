@@ -2,13 +2,24 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..model.ids import StreamId
 from ..model.media import MediaKind
+from ..model.signals import StreamSignal
 from ..sinks.base import Sink
 from ..stream.worker import StreamStatistics
 from ..telemetry.story import Entry
+from ..zoom_api.calls import Action
+
+
+class HandedIn(NamedTuple):
+    """What became of a signal."""
+
+    is_new: bool
+    """It had not come before."""
+    why_not: str
+    """Why nothing follows from it; empty: something does."""
 
 
 class EngineFace(Protocol):
@@ -30,6 +41,21 @@ class EngineFace(Protocol):
 
     def listen(self, stream_id: str, listener: Callable[[Entry], None]) -> AbstractContextManager[None]:
         """Call a function with every new entry of a stream's story."""
+
+    def app_names(self) -> Sequence[str]:
+        """The apps whose streams are taken."""
+
+    def may_connect(self, url: str) -> bool:
+        """Whether a server is one that streams may be taken from."""
+
+    async def hand_in(self, signal: StreamSignal) -> HandedIn:
+        """Take a signal as if Zoom had sent its webhook here. Raises ShuttingDown or JournalError."""
+
+    async def control(self, stream_id: StreamId, action: Action) -> None:
+        """Have Zoom pause or resume a stream. Raises KeyError, ConfigError, ZoomApiError, LocalProtocolError."""
+
+    def follow(self, stream_id: StreamId, user_id: int | None) -> None:
+        """Choose whose camera a stream shows; None: as configured. Raises KeyError."""
 
     def end_stream(self, stream_id: StreamId) -> None:
         """Ask Zoom to end a stream. Raises KeyError if there is no such stream."""

@@ -53,6 +53,8 @@ class Operation(msgspec.Struct, frozen=True):
     status: int = 200
     other_statuses: Mapping[int, str] = {}
     """Further statuses below 400, with what they mean."""
+    aliases: tuple[str, ...] = ()
+    """Other paths at which it is found too, and which nobody is told of."""
     also_head: bool = False
     """Whether HEAD is answered too, with the headers alone."""
     media_type: str = "application/json"

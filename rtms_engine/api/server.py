@@ -86,7 +86,8 @@ class ApiServer:
         application = web.Application(client_max_size=LARGEST_BODY, middlewares=[_answering])
         for operation in self._operations:
             handler = self._handler(operation)
-            application.router.add_route(operation.method, operation.path, handler)
+            for path in (operation.path, *operation.aliases):
+                application.router.add_route(operation.method, path, handler)
             if operation.also_head:
                 application.router.add_route("HEAD", operation.path, handler)
         application.router.add_get("/api/openapi.json", self._openapi)

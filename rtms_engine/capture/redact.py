@@ -110,6 +110,7 @@ def redact_signal(signal: StreamSignal) -> StreamSignal:
             signal,
             server_urls=tuple(map(redact_url, signal.server_urls)),
             session_key=REDACTED if signal.session_key else "",
+            signature=REDACTED if signal.signature else "",
         )
     if isinstance(signal, StreamInterrupted):
         return msgspec.structs.replace(signal, server_urls=tuple(map(redact_url, signal.server_urls)))

@@ -61,6 +61,8 @@ def ended(record: StreamRecord, now_ms: int, why: str = "") -> StreamRecord:
 def _started(record: StreamRecord, start: StreamStarted, now_ms: int) -> StreamRecord:
     if start.event_ts_ms <= record.newest_ms or _revokes(record.stop):
         return record
+    if record.start is not None and not start.signature:
+        start = replace(start, signature=record.start.signature)
     return StreamRecord(start, accepted_ms=now_ms)
 
 

@@ -25,6 +25,8 @@ class StreamStarted(msgspec.Struct, frozen=True):
     """Zoom user id of the user whose app started the stream."""
     is_original_host: bool | None = None
     session_key: str = ""
+    signature: str = ""
+    """Of the handshakes, where somebody else holds the client secret; empty: the engine makes it."""
 
 
 class StreamInterrupted(msgspec.Struct, frozen=True):

@@ -26,6 +26,7 @@ from .messages import (
     Begin,
     Configure,
     Finished,
+    Follow,
     Forward,
     Hear,
     Leave,
@@ -71,6 +72,7 @@ class Host:
             Hear: lambda said: self._to(said.signal.stream_id, lambda worker: worker.hear(said.signal)),
             Watch: self._watch,
             RequestEnd: lambda said: self._to(said.stream_id, StreamWorker.request_end),
+            Follow: lambda said: self._to(said.stream_id, lambda worker: worker.follow(said.user_id)),
             Release: lambda said: self._to(said.stream_id, StreamWorker.release),
             Leave: lambda _: self._leaving.set(),
         }

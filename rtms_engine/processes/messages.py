@@ -58,6 +58,13 @@ class RequestEnd(msgspec.Struct, frozen=True):
     stream_id: StreamId
 
 
+class Follow(msgspec.Struct, frozen=True):
+    """Ask for the camera of this participant; None: as configured."""
+
+    stream_id: StreamId
+    user_id: int | None
+
+
 class Release(msgspec.Struct, frozen=True):
     """Let go of a stream without ending it."""
 

@@ -18,7 +18,7 @@ from ..sinks.base import Ending, Item, StreamInfo
 from ..stream.demux import Demultiplexer
 from ..stream.sink_runner import SinkRunner
 from ..stream.worker import StreamStatistics
-from .messages import FORWARDING, Begin, Finished, Hear, Release, RequestEnd, Watch
+from .messages import FORWARDING, Begin, Finished, Follow, Hear, Release, RequestEnd, Watch
 
 MOST_DEATHS = 5
 DEATHS_WINDOW_S = 600.0
@@ -95,6 +95,11 @@ class RemoteStream:
     def request_end(self) -> None:
         """End the stream at Zoom too."""
         self._order(RequestEnd(self.info.stream_id))
+
+    def follow(self, user_id: int | None) -> None:
+        """See `StreamWorker.follow`."""
+        self._orders = [order for order in self._orders if not isinstance(order, Follow)]
+        self._order(Follow(self.info.stream_id, user_id))
 
     def release(self) -> None:
         """Let go of the stream without ending it."""

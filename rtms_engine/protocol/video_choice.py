@@ -34,6 +34,11 @@ class VideoChoice:
         self._note(event)
         return self._changed(self._wanted())
 
+    def choose(self, follow: str) -> int | None:
+        """Somebody wants another policy from now on."""
+        self._follow = follow
+        return self._changed(self._wanted())
+
     def again(self) -> int | None:
         """Whom to subscribe to after a reconnect, when Zoom may have forgotten (V1.md §12, Q19)."""
         self._shown = 0

@@ -67,7 +67,7 @@ from ..protocol.leg import Leg
 from ..protocol.lifecycle import Phase, StreamLifecycle
 from ..protocol.media import MediaProtocol
 from ..protocol.signaling import SignalingProtocol, events_for
-from ..protocol.video_choice import VideoChoice
+from ..protocol.video_choice import USER_PREFIX, VideoChoice
 from ..sinks.base import Ending, StreamInfo
 from ..transport.base import Connector
 from ..transport.endpoint import EndpointPolicy, server_host
@@ -210,6 +210,12 @@ class StreamWorker:
         if self._world.witness is not None:
             self._world.witness.request("end")
         self._post(EndRequested())
+
+    def follow(self, user_id: int | None) -> None:
+        """Ask for the camera of this participant in single-participant video; None: as configured."""
+        if self._video_choice is not None:
+            policy = self._settings.follow if user_id is None else f"{USER_PREFIX}{user_id}"
+            self._show(self._video_choice.choose(policy))
 
     def release(self) -> None:
         """Let go of the stream without ending it: another engine may take it over."""

@@ -10,7 +10,7 @@ from rtms_engine.model.media import MediaKind
 from rtms_engine.model.products import MEETING
 from rtms_engine.model.reasons import StopReason
 from rtms_engine.model.signals import StreamInterrupted, StreamStarted, StreamStopped
-from rtms_engine.processes.messages import Begin, Finished, Hear, Release, RequestEnd
+from rtms_engine.processes.messages import Begin, Finished, Follow, Hear, Release, RequestEnd
 from rtms_engine.processes.remote import DEATHS_WINDOW_S, MOST_DEATHS, RemoteStream
 from rtms_engine.sinks.base import Ending, StreamInfo
 from rtms_engine.stream.worker import StreamStatistics
@@ -91,8 +91,9 @@ async def test_the_next_process_begins_where_zoom_is_now(stream: RemoteStream, p
         (lambda stream: stream.hear(STOP), Hear(STOP)),
         (RemoteStream.request_end, RequestEnd(STREAM)),
         (RemoteStream.release, Release(STREAM)),
+        (lambda stream: (stream.follow(7), stream.follow(8)), Follow(STREAM, 8)),
     ],
-    ids=["stopped", "end requested", "released"],
+    ids=["stopped", "end requested", "released", "another camera"],
 )
 async def test_what_was_said_holds_for_every_process(
     stream: RemoteStream, places: Places, say: Any, order: Any

@@ -107,3 +107,14 @@ def test_after_a_reconnect_it_is_asked_for_again(follow, again):
 
 def test_without_cameras_there_is_nothing_to_ask_for():
     assert VideoChoice("active_speaker").again() is None
+
+
+def test_somebody_wants_another_camera():
+    choice = VideoChoice("active_speaker")
+    choice.hear(on(1))
+    choice.hear(on(2))
+    assert choice.choose("user:2") == 2
+    assert choice.hear(speaks(1)) is None
+    assert choice.choose("active_speaker") == 1
+    assert choice.choose("user:9") is None
+    assert choice.hear(on(9)) == 9, "as soon as it is on"

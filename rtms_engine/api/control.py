@@ -1,0 +1,139 @@
+"""What is to happen with a stream that runs: pause, resume, another camera."""
+
+import asyncio
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from ..errors import ConfigError, LocalProtocolError, ZoomApiError
+from ..model.ids import StreamId
+from ..model.media import MediaKind
+from ..stream.worker import StreamStatistics
+from ..zoom_api.calls import Action
+from .face import EngineFace
+from .operation import Call, Operation
+from .problem import Refused, not_found
+from .tokens import Scope
+
+PATIENCE_S = 20.0
+"""How long somebody who asked is let wait for Zoom."""
+
+
+class VideoChosen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose camera to ask Zoom for."""
+
+    user_id: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None
+    """Of a participant; null: as ``[media.video] follow`` says."""
+
+
+class Control:
+    """The operations that steer a stream."""
+
+    def __init__(self, engine: EngineFace) -> None:
+        self._engine = engine
+
+    def operations(self) -> list[Operation]:
+        """The rows."""
+        one = "/api/v1/streams/{stream_id}"
+        needs = "Needs account_id, api_client_id and api_client_secret of the app."
+        return [
+            Operation(
+                "POST",
+                f"{one}/pause",
+                "pauseStream",
+                "Have Zoom pause a stream, through its REST API.",
+                self._pause,
+                scope=Scope.CONTROL,
+                status=202,
+                problems=(404, 409, 502, 504),
+                description=needs,
+            ),
+            Operation(
+                "POST",
+                f"{one}/resume",
+                "resumeStream",
+                "Have Zoom go on with a stream that it paused.",
+                self._resume,
+                scope=Scope.CONTROL,
+                status=202,
+                problems=(404, 409, 502, 504),
+                description=needs,
+            ),
+            Operation(
+                "POST",
+                f"{one}/video",
+                "chooseVideo",
+                "Choose the participant whose camera is recorded, with video of a single participant.",
+                self._video,
+                scope=Scope.CONTROL,
+                body=VideoChosen,
+                status=202,
+                problems=(404, 409, 413),
+            ),
+        ]
+
+    async def _pause(self, call: Call) -> None:
+        await self._ask_zoom(call, "pause")
+
+    async def _resume(self, call: Call) -> None:
+        await self._ask_zoom(call, "resume")
+
+    async def _ask_zoom(self, call: Call, action: Action) -> None:
+        stream = self._running(call)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._engine.control(stream.info.stream_id, action)
+        except KeyError:
+            raise _ended() from None
+        except (ConfigError, LocalProtocolError) as error:
+            raise Refused.of(
+                409,
+                "The stream cannot be steered through Zoom's REST API.",
+                f"{error}",
+            ) from error
+        except ZoomApiError as error:
+            raise Refused.of(502, f"{error}", "rtms-engine explain rest CODE tells more.") from error
+        except TimeoutError as error:
+            raise Refused.of(
+                504,
+                f"Zoom did not answer within {PATIENCE_S:.0f} s.",
+                "Look at the stream's zoom_state; try again.",
+            ) from error
+
+    async def _video(self, call: Call) -> None:
+        stream = self._running(call)
+        info, user_id = stream.info, call.body.user_id
+        if MediaKind.VIDEO not in info.kinds or info.media.video.mode != "single_participant":
+            raise Refused.of(
+                409,
+                "The stream's video is not that of a single participant.",
+                'Set [media.video] mode = "single_participant", and let a sink have video.',
+            )
+        here = [one.user_id for one in stream.overview.participants if one.left_ms is None]
+        if user_id is not None and user_id not in here:
+            raise Refused.of(
+                409,
+                "There is no such participant in the meeting now.",
+                "Take a user_id from the stream's people.",
+                field="body.user_id",
+            )
+        try:
+            self._engine.follow(info.stream_id, user_id)
+        except KeyError:
+            raise _ended() from None
+
+    def _running(self, call: Call) -> StreamStatistics:
+        stream_id = StreamId(call.path["stream_id"])
+        stream = self._engine.live_streams().get(stream_id)
+        if stream is not None and stream.ending is None:
+            return stream
+        if stream is not None or any(
+            one.info.stream_id == stream_id for one in self._engine.recent_streams()
+        ):
+            raise _ended()
+        raise not_found("stream of this id")
+
+
+def _ended() -> Refused:
+    return Refused.of(409, "The stream has ended already.", "Steer one whose state is live.")
