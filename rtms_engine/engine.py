@@ -24,7 +24,7 @@ import structlog
 from aiohttp import web
 
 from .api.access import Doorkeeper
-from .api.face import HandedIn
+from .api.face import Deleted, HandedIn
 from .api.metrics import Totals, metrics_operation
 from .api.server import ApiServer
 from .api.streams import Streams
@@ -259,7 +259,7 @@ class Engine:
                 *DirectConnect(self, library, self.recording_roots, self._unix_ms).operations(),
                 *Live(self).operations(),
                 *Recordings(library, self.recording_roots).operations(),
-                *Artifacts(library, self.recording_roots).operations(),
+                *Artifacts(self, library, self.recording_roots).operations(),
                 metrics_operation(self),
             ],
             Doorkeeper(
@@ -419,6 +419,19 @@ class Engine:
             action,
             participant_user_id=stream.operator_id or None,
         )
+
+    async def delete_stored(self, stream_id: StreamId, by: str) -> Deleted:
+        """Delete what sinks and captures have stored of a stream that does not run; ``by`` is who wants it."""
+        keeper = self._keeper
+        captures = await asyncio.to_thread(keeper.captured, stream_id)
+        removals, is_complete = await asyncio.to_thread(keeper.delete_stream, stream_id, by)
+        files = sum(one.files for one in removals) + captures
+        size = sum(one.bytes for one in removals)
+        return Deleted(files, size, bool(removals or captures or not is_complete), is_complete)
+
+    async def note_access(self, action: str, about: Mapping[str, str | int]) -> None:
+        """Write down who did what."""
+        await asyncio.to_thread(self._keeper.note, action, dict(about))
 
     def follow(self, stream_id: StreamId, user_id: int | None) -> None:
         """Choose whose camera a stream shows; None: as configured. Raises KeyError if there is no such stream."""

@@ -10,10 +10,12 @@ from urllib.parse import quote
 import msgspec
 from aiohttp import web
 
+from ..model.ids import StreamId
 from ..recording import manifest
 from ..recording.library import Library, Recorded, RecordingState, file_in, files_in
 from ..recording.manifest import Artefact
 from .access import require
+from .face import EngineFace
 from .operation import Call, Operation
 from .problem import Refused, not_found
 from .recordings import PartQuery, Roots, artifacts_url, chosen, unreadable
@@ -87,15 +89,25 @@ class ArtifactList(msgspec.Struct, frozen=True, kw_only=True):
     artifacts: list[Artifact]
 
 
+class Deletion(msgspec.Struct, frozen=True):
+    """What was deleted of a stream; nothing, if it was deleted before."""
+
+    id: str
+    files: int
+    bytes: int
+
+
 class Artifacts:
     """The operations on the files of recordings.
 
     Args:
+        engine: it; it deletes, and writes down who read what.
         library: the index of recordings.
         roots: where they lie.
     """
 
-    def __init__(self, library: Library, roots: Roots) -> None:
+    def __init__(self, engine: EngineFace, library: Library, roots: Roots) -> None:
+        self._engine = engine
         self._library = library
         self._roots = roots
 
@@ -128,7 +140,35 @@ class Artifacts:
                 description="Texts need the scope `read`, sound and pictures `media`; the list tells which. "
                 "`Range` takes one range of bytes; `ETag` goes with `If-None-Match` and `If-Range`.",
             ),
+            Operation(
+                "DELETE",
+                "/api/v1/streams/{stream_id}",
+                "deleteStream",
+                "Delete what was recorded and captured of a stream, for good; a tombstone stays.",
+                self._delete,
+                scope=Scope.DELETE,
+                answer=Deletion,
+                problems=(404, 409),
+                description="Of a stream that has ended. What was exported from it, or handed on by other "
+                "sinks than `recording` and `jsonl`, is not reached.",
+            ),
         ]
+
+    async def _delete(self, call: Call) -> Deletion:
+        stream_id = StreamId(call.path["stream_id"])
+        if stream_id in self._engine.live_streams():
+            raise Refused.of(
+                409, "The stream is being recorded.", "Stop it, and delete it when it has ended."
+            )
+        done = await self._engine.delete_stored(stream_id, call.token.name)
+        if not done.is_complete:
+            raise Refused.of(
+                500, "Not everything could be deleted.", "See the engine's log, and delete it again."
+            )
+        if not done.existed:
+            parts = await asyncio.to_thread(self._parts, call)
+            chosen(parts, None)  # 404 if there never was any
+        return Deletion(stream_id, done.files, done.bytes)
 
     async def _list(self, call: Call) -> ArtifactList:
         return await asyncio.to_thread(self._listed, call)
@@ -137,6 +177,9 @@ class Artifacts:
         kind = _KINDS.get(PurePosixPath(call.path["path"]).suffix.lower(), _ANYTHING)
         require(call.token, kind.scope)
         path, status = await asyncio.to_thread(self._found, call)
+        if call.request.method == "GET" and _begin_of(call.request) == 0:
+            about = {"stream_id": call.path["stream_id"], "path": call.path["path"], "by": call.token.name}
+            await self._engine.note_access("artifact_read", about)
         response = web.FileResponse(
             path,
             headers={
@@ -214,6 +257,14 @@ def _artifact(one: Recorded, part: int, name: str, size: int, known: Artefact | 
     )
 
 
+def _begin_of(request: web.Request) -> int | None:
+    """Of the range that is asked for: 0 without one, negative from the end; None: it cannot be understood."""
+    try:
+        return request.http_range.start or 0
+    except ValueError:
+        return None
+
+
 def _is_of_another_version(request: web.Request, status: os.stat_result) -> bool:
     """Whether the range is to continue a file that has changed since (RFC 9110 §13.1.5)."""
     tag = request.headers.get("If-Range", "")
@@ -228,10 +279,8 @@ def _without_range(request: web.Request) -> web.BaseRequest:
 
 def _refuse_impossible_range(request: web.Request, size: int) -> None:
     """What cannot be answered with one part of the file (RFC 9110 §14)."""
-    try:
-        begin = request.http_range.start or 0
-    except ValueError:
-        begin = size
+    begin = _begin_of(request)
+    begin = size if begin is None else begin
     # A negative beginning counts from the end of the file.
     if "Range" in request.headers and begin >= size:
         raise Refused.of(

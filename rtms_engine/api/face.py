@@ -22,6 +22,17 @@ class HandedIn(NamedTuple):
     """Why nothing follows from it; empty: something does."""
 
 
+class Deleted(NamedTuple):
+    """What became of a wish to delete."""
+
+    files: int
+    bytes: int
+    existed: bool
+    """There was anything to delete."""
+    is_complete: bool
+    """Nothing is left."""
+
+
 class EngineFace(Protocol):
     """What `rtms_engine.engine.Engine` shows of itself."""
 
@@ -56,6 +67,12 @@ class EngineFace(Protocol):
 
     def follow(self, stream_id: StreamId, user_id: int | None) -> None:
         """Choose whose camera a stream shows; None: as configured. Raises KeyError."""
+
+    async def delete_stored(self, stream_id: StreamId, by: str) -> Deleted:
+        """Delete what is stored of a stream that does not run, for somebody who asked for it."""
+
+    async def note_access(self, action: str, about: Mapping[str, str | int]) -> None:
+        """Write down who did what."""
 
     def end_stream(self, stream_id: StreamId) -> None:
         """Ask Zoom to end a stream. Raises KeyError if there is no such stream."""

@@ -111,6 +111,31 @@ class Keeper:
         ]
         return len(list(self._deleted(mine, "deauthorized"))) == len(mine)
 
+    def delete_stream(self, stream_id: StreamId, by: str) -> tuple[list[Removal], bool]:
+        """Delete what is stored of one stream, since somebody asked for it.
+
+        Args:
+            stream_id: of a stream that does not run.
+            by: who asked.
+
+        Returns:
+            What was deleted, and whether that is all there was.
+        """
+        mine = [(sink, kept) for sink, kept in self._kept(()) if kept.stream_id == stream_id]
+        self.note("deletion_requested", {"stream_id": stream_id, "by": by})
+        removals = list(self._deleted(mine, "requested"))
+        try:
+            for path in self._captures(stream_id):
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            _log.error("DeletionFailed", stream_id=stream_id, reason=error.strerror or str(error))
+            return removals, False
+        return removals, len(removals) == len(mine)
+
+    def captured(self, stream_id: StreamId) -> int:
+        """How many captures there are of a stream."""
+        return len(self._captures(stream_id))
+
     def deauthorization_completed(self, number: int) -> None:
         """Write down that everything is gone which the request of this number was about."""
         self.note(_CARRIED_OUT, {"request": number})

@@ -167,7 +167,7 @@ class Kept(msgspec.Struct, frozen=True):
     """Of a stream that nobody has ended: when something of it was written last."""
 
 
-DeletionCause = Literal["revoked", "deauthorized", "retention"]
+DeletionCause = Literal["revoked", "deauthorized", "retention", "requested"]
 
 
 class Store(Protocol):

@@ -58,7 +58,7 @@ async def test_without_credentials_it_says_what_is_missing() -> None:
 async def test_zooms_refusal_is_told(tmp_path: Path) -> None:
     loop = asyncio.get_running_loop()
     async with FakeZoom([APP], tls=False, epoch_s=EPOCH_S) as zoom:
-        apps = [app for app in with_credentials(zoom, tmp_path).apps]
+        apps = with_credentials(zoom, tmp_path).apps
         api = ZoomConfig(api_url=zoom.api_url + "/nowhere", oauth_url=zoom.oauth_url)
         made = config(zoom, SinkConfig("null"), apps=apps, zoom=api, api=API)
         async with (

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 
-from rtms_engine import ApiConfig, Engine, SinkConfig
+from rtms_engine import ApiConfig, Engine, SinkConfig, StateConfig
 from rtms_engine.api.tokens import Scope, TokenFile
+from rtms_engine.audit.log import AuditLog
 from rtms_engine.model.media import MediaKind
 from rtms_engine.simulator import FakeZoom, synthetic_script
 from tests.api.support import answer, settle, zoom_and_api
-from tests.e2e.support import over, recording
+from tests.e2e.support import APP, config, over, recording
 from tests.recording.test_library import record
 
 pytestmark = pytest.mark.virtual_clock
@@ -196,3 +198,46 @@ async def test_what_is_not_there(tmp_path: Path, path: str, status: int) -> None
 async def test_without_a_recording_sink_there_are_none() -> None:
     async with zoom_and_api(SinkConfig("null")) as (_, _, client):
         assert await answer(client.get("/api/v1/recordings")) == {"recordings": [], "next": ""}
+
+
+async def test_deleted_for_good(tmp_path: Path) -> None:
+    """Files and captures; what is left says that there was something, and who wanted it gone."""
+    captures = {"capture": True, "capture_directory": str(tmp_path / "captures")}
+    tokens = TokenFile(tmp_path / "state")
+    reader = {"Authorization": f"Bearer {tokens.new('reader', [Scope.READ], 0)}"}
+    eraser = {"Authorization": f"Bearer {tokens.new('eraser', [Scope.DELETE, Scope.READ], 0)}"}
+    async with FakeZoom([APP], tls=False) as zoom:
+        made = config(
+            zoom,
+            recording(tmp_path / "recordings"),
+            SinkConfig("jsonl", options={"path": str(tmp_path / "lines")}),
+            api=ApiConfig(port=0),
+            state=StateConfig(directory=str(tmp_path / "state")),
+        )
+        made = msgspec.structs.replace(made, rtms=msgspec.structs.replace(made.rtms, **captures))
+        async with Engine(made) as engine, aiohttp.ClientSession(engine.api_url) as client:
+            meeting = await zoom.start(SCRIPT, engine.webhook_url, granted=AUDIO)
+            url = f"/api/v1/streams/{meeting.stream_id}"
+            await settle()
+            await answer(client.delete(url, headers=reader), 403)
+            problem = await answer(client.delete(url, headers=eraser), 409)
+            assert "Stop it" in problem["remedy"]
+            await over(engine, meeting)
+            assert list((tmp_path / "captures").iterdir())
+            (await client.get(f"{url}/artifacts/events.jsonl", headers=reader)).close()
+            deleted = await answer(client.delete(url, headers=eraser))
+            assert deleted["files"] > 4
+            assert (await answer(client.delete(url, headers=eraser)))["files"] == 0
+            assert not list((tmp_path / "captures").iterdir()) + list((tmp_path / "lines").iterdir())
+            left = [path.name for path in (tmp_path / "recordings").rglob("*") if path.is_file()]
+            assert left == ["manifest.json"]
+            tombstone = await answer(client.get(f"/api/v1/recordings/{meeting.stream_id}"))
+            assert (tombstone["state"], tombstone["cause"]) == ("deleted", "requested")
+            (listed,) = (await answer(client.get("/api/v1/recordings")))["recordings"]
+            assert (listed["state"], listed["participants"]) == ("deleted", [])
+            assert (await answer(client.get(f"{url}/artifacts")))["artifacts"] == []
+            await answer(client.get(f"{url}/artifacts/events.jsonl"), 410)
+            await answer(client.delete("/api/v1/streams/nothing"), 404)
+    entries = AuditLog(tmp_path / "state").entries()
+    told = {(entry.action, entry.about.get("by")) for entry in entries}
+    assert {("artifact_read", "reader"), ("deletion_requested", "eraser"), ("stream_deleted", None)} <= told
