@@ -8,6 +8,7 @@ no machine holds an ``if code ==``.
 """
 
 import enum
+import re
 from typing import NamedTuple, Self
 
 
@@ -344,6 +345,26 @@ class RestCode(OpenIntEnum):
 _RETRYABLE = frozenset([0, 429, *range(500, 600), 3000])
 
 
+class CloseCode(OpenIntEnum):
+    """How a WebSocket ended (RFC 6455 §7.4). Of Zoom only 1000, 1006 and 1011 are reported (V1.md §8.6)."""
+
+    NORMAL_CLOSURE = 1000
+    GOING_AWAY = 1001
+    PROTOCOL_ERROR = 1002
+    UNSUPPORTED_DATA = 1003
+    NO_STATUS_RECEIVED = 1005
+    ABNORMAL_CLOSURE = 1006
+    INVALID_PAYLOAD_DATA = 1007
+    POLICY_VIOLATION = 1008
+    MESSAGE_TOO_BIG = 1009
+    MANDATORY_EXTENSION = 1010
+    INTERNAL_ERROR = 1011
+    SERVICE_RESTART = 1012
+    TRY_AGAIN_LATER = 1013
+    BAD_GATEWAY = 1014
+    TLS_HANDSHAKE = 1015
+
+
 class Explanation(NamedTuple):
     """A number for people."""
 
@@ -492,6 +513,7 @@ _STOP: dict[int, tuple[str, str]] = {
 }
 
 _EVENT: dict[int, tuple[str, str]] = {
+    0: ("Zoom named no event.", _NOTHING),
     1: ("The session clock starts. Always sent; never subscribe to it.", _NOTHING),
     2: ("Somebody else is speaking now.", _NOTHING),
     3: ("Somebody joined; the first one after attaching carries everybody.", _NOTHING),
@@ -512,6 +534,7 @@ _EVENT: dict[int, tuple[str, str]] = {
 }
 
 _MESSAGE: dict[int, tuple[str, str]] = {
+    0: ("No message has this type.", _OURS),
     1: ("Engine to Zoom, signaling: opens the stream, signed.", _NOTHING),
     2: ("Zoom to engine, signaling: the status, and the media servers' URLs.", _NOTHING),
     3: ("Engine to Zoom, media: asks for a kind of media, signed.", _NOTHING),
@@ -538,8 +561,83 @@ _MESSAGE: dict[int, tuple[str, str]] = {
     21: ("Engine to Zoom, signaling: please end the stream.", _NOTHING),
     22: ("Zoom to engine, signaling: whether it will end.", _NOTHING),
     23: ("Zoom to engine, media: data about audio; its body is not published.", _NOTHING),
+    24: ("Zoom to engine, media: reserved for data about video; not sent yet.", _NOTHING),
+    25: ("Zoom to engine, media: reserved for data about screen shares; not sent yet.", _NOTHING),
+    26: ("Zoom to engine, media: reserved for data about transcripts; not sent yet.", _NOTHING),
+    27: ("Zoom to engine, media: reserved for data about chat; not sent yet.", _NOTHING),
     28: ("Engine to Zoom, signaling: whose camera to send (single-participant video).", _NOTHING),
     29: ("Zoom to engine, signaling: whether that camera is sent.", _NOTHING),
+}
+
+_CONTACT: dict[int, tuple[str, str]] = {
+    0: ("Zoom named no event.", _NOTHING),
+    8: ("The consumer is on the line.", _NOTHING),
+    9: ("The consumer is off the line.", _NOTHING),
+    10: ("An agent answered.", _NOTHING),
+    11: ("An agent is off the line.", _NOTHING),
+    12: ("An agent put the consumer on hold.", _NOTHING),
+    13: ("An agent took the consumer off hold.", _NOTHING),
+    14: ("A supervisor listens in.", _NOTHING),
+    15: ("A supervisor changed the way of listening in: silent, whispering or talking.", _NOTHING),
+    16: ("The supervisor does not listen any more.", _NOTHING),
+    17: ("A supervisor took the call over.", _NOTHING),
+    18: ("An agent wants to transfer the call.", _NOTHING),
+    19: ("The transfer was given up.", _NOTHING),
+    20: ("Somebody took the transfer.", _NOTHING),
+    21: ("The call is with somebody else now.", _NOTHING),
+    22: ("Somebody declined the transfer.", _NOTHING),
+    23: ("Nobody took the transfer in time.", _NOTHING),
+    24: ("The conference was given up.", _NOTHING),
+    25: ("The invitation of somebody to the conference was taken back.", _NOTHING),
+    26: ("Somebody is invited to the conference.", _NOTHING),
+    27: ("Somebody declined the conference.", _NOTHING),
+    28: ("Somebody did not answer the invitation to the conference in time.", _NOTHING),
+    29: ("Somebody left the conference.", _NOTHING),
+}
+
+_STATE: dict[int, tuple[str, str]] = {
+    0: ("The stream has not begun, or Zoom does not say.", _NOTHING),
+    1: ("Media may flow.", _NOTHING),
+    2: ("Zoom lost a connection of the engine and waits for it.", "The engine reconnects by itself."),
+    3: ("The stream is about to end.", _NOTHING),
+    4: ("The stream has ended; the reason stands beside it.", "See: rtms-engine explain stop."),
+    5: ("The stream is paused: no media until it is resumed.", "Resume it: rtms-engine stream resume."),
+    6: ("The stream goes on after a pause.", _NOTHING),
+}
+
+_SESSION: dict[int, tuple[str, str]] = {
+    0: ("The session has not begun, or Zoom does not say.", _NOTHING),
+    1: ("The session is being set up.", _NOTHING),
+    2: ("The session runs.", _NOTHING),
+    3: ("The session is paused: no media until it is resumed.", "Resume it: rtms-engine stream resume."),
+    4: ("The session goes on after a pause.", _NOTHING),
+    5: ("The session is over; the stream may have others.", _NOTHING),
+}
+
+_NETWORK = "If it repeats, look for what cuts long connections: proxies, NAT, firewalls, a stalled machine."
+
+_CLOSE: dict[int, tuple[str, str]] = {
+    1000: ("It was closed in good order.", _NOTHING),
+    1001: ("The other side goes away, as a server that is being replaced does.", _NOTHING),
+    1002: ("The other side saw something that is no WebSocket.", f"A proxy in between? {_OURS}"),
+    1003: ("The other side cannot use this kind of message.", _OURS),
+    1005: ("It was closed without a reason.", _NOTHING),
+    1006: (
+        "It broke off without a farewell: the network, the other machine or this one failed.",
+        _NETWORK,
+    ),
+    1007: ("The other side saw text that is no UTF-8.", _OURS),
+    1008: (
+        "The other side refuses what was sent.",
+        "See the log for the handshake's status; a second engine for the same stream is refused like this.",
+    ),
+    1009: ("A message was larger than allowed; the engine takes 16 MiB.", _OURS),
+    1010: ("An extension of WebSocket was wanted that the other side has not.", _OURS),
+    1011: ("The server failed inside.", "If it lasts, see Zoom's status page."),
+    1012: ("The server is started anew.", _NOTHING),
+    1013: ("The server is overloaded.", "If it lasts, see Zoom's status page."),
+    1014: ("A proxy could not reach the server behind it.", _NETWORK),
+    1015: ("The TLS connection could not be made.", "Check certificates: rtms-engine doctor."),
 }
 
 _API_CREDENTIALS = (
@@ -599,7 +697,11 @@ _TABLES: dict[str, tuple[type[OpenIntEnum], dict[int, tuple[str, str]]]] = {
     "status": (StatusCode, _STATUS),
     "stop": (StopReason, _STOP),
     "event": (EventType, _EVENT),
+    "contact": (ContactCenterEventType, _CONTACT),
     "message": (MessageType, _MESSAGE),
+    "state": (StreamState, _STATE),
+    "session": (SessionState, _SESSION),
+    "close": (CloseCode, _CLOSE),
     "rest": (RestCode, _REST),
 }
 
@@ -632,11 +734,28 @@ def explain(table: str, number: int) -> Explanation:
             remedy = f"{remedy} By itself, {code.reaction.value}." if number else remedy
         case StopReason():
             remedy = f"{remedy} Class: {code.outcome.value}."
+        case CloseCode() if number != CloseCode.NORMAL_CLOSURE:
+            remedy = f"{remedy} By itself, the engine reconnects within Zoom's window."
         case RestCode() if code.is_retryable:
             remedy = f"{remedy} By itself, the engine tries again a few times."
         case _:
             pass
     return Explanation(code.name, cause, remedy)
+
+
+def in_words(table: str, number: int) -> str:
+    """Cause and remedy of a number, as logs, stories and the API say them; a remedy only if there is one."""
+    _, cause, remedy = explain(table, number)
+    return cause if remedy.startswith(_NOTHING) else f"{cause} {remedy}"
+
+
+_CLOSED = re.compile(r"^closed by (?:the server|us) with (\d{4})\b")
+
+
+def loss_in_words(sentence: str) -> str:
+    """What the close code means that a sentence about a lost connection names; empty if it names none."""
+    found = _CLOSED.match(sentence)
+    return explain("close", int(found[1])).cause if found else ""
 
 
 def numbers_of(table: str) -> tuple[OpenIntEnum, ...]:

@@ -24,7 +24,7 @@ from ..model.events import (
     StreamStateChanged,
 )
 from ..model.media import MediaKind, MediaParams
-from ..model.reasons import StopReason, StreamState
+from ..model.reasons import StopReason, StreamState, in_words, loss_in_words
 from ..model.signals import StreamInterrupted, StreamSignal, StreamStarted, StreamStopped
 from ..protocol.commands import (
     AcknowledgeReady,
@@ -298,6 +298,7 @@ class StreamWorker:
         self._log.info(
             "StreamEnded",
             stop_reason=f"{int(ending.stop_reason)} {ending.stop_reason.name}",
+            meaning=_meaning(ending),
             detail=ending.detail,
             received={kind.value: count for kind, count in self._demux.received().items()},
         )
@@ -352,7 +353,7 @@ class StreamWorker:
             case RequestClose():
                 self._say(SignalingProtocol.request_close)
             case NoteLost(leg=leg, why=why):
-                self._log.warning("ConnectionLost", leg=leg.name, reason=why)
+                self._log.warning("ConnectionLost", leg=leg.name, reason=why, meaning=loss_in_words(why))
                 self._reception.event(ConnectionLost(self._world.unix_ms(), leg.name, why))
                 self._reception.lost(leg.kinds, self._connections.last_up(leg), why)
             case NoteRestored(leg=leg):
@@ -454,6 +455,7 @@ class StreamWorker:
                     leg=driver.leg.name,
                     status=f"{int(status)} {status.name}",
                     said=reason,
+                    meaning=in_words("status", status),
                 )
                 self._post(LegRefused(driver.leg, driver.generation, status, reason))
             case Silent(why=why):
@@ -462,7 +464,12 @@ class StreamWorker:
                 self._reception.event(MediaConnectionInterrupted(self._world.unix_ms(), tuple(sorted(kinds))))
                 self._post(event)
             case StreamStateHeard(state=state, reason=reason, timestamp_ms=when):
-                self._log.info("StreamStateChanged", state=state.name, reason=_name(reason))
+                self._log.info(
+                    "StreamStateChanged",
+                    state=state.name,
+                    reason=_name(reason),
+                    meaning=in_words("state", state),
+                )
                 self._reception.time(when)
                 if state is StreamState.TERMINATED and when:
                     self._ended_ms = when
@@ -477,7 +484,12 @@ class StreamWorker:
                 )
                 self._post(event)
             case StatusHeard(status=status, reason=reason) | CloseAnswered(status=status, reason=reason):
-                self._log.info("StatusHeard", status=f"{int(status)} {status.name}", said=reason)
+                self._log.info(
+                    "StatusHeard",
+                    status=f"{int(status)} {status.name}",
+                    said=reason,
+                    meaning=in_words("status", status),
+                )
                 self._post(event)
 
     def _handshake_accepted(self, driver: LegDriver[Connection], event: HandshakeAccepted) -> None:
@@ -509,6 +521,11 @@ class StreamWorker:
 
 def _tell_nobody(_event: StreamEvent) -> None:
     """What a sink that only watches loses is nobody else's affair."""
+
+
+def _meaning(ending: Ending) -> str:
+    """The stop reason in words; of one that Zoom did not give, the detail says more."""
+    return "" if ending.detail and not ending.stop_reason else in_words("stop", ending.stop_reason)
 
 
 def _name(reason: StopReason) -> str:

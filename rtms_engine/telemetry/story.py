@@ -26,14 +26,14 @@ SENTENCES: Mapping[str, str] = {
     "ConnectionAttempted": "Connecting {leg}, attempt {attempt}.",
     "ConnectionAccepted": "The {leg} connection is up.",
     "ConnectionFailed": "The {leg} connection could not be opened: {reason}.",
-    "ConnectionLost": "The {leg} connection was lost: {reason}.",
+    "ConnectionLost": "The {leg} connection was lost: {reason}. {meaning}",
     "ConnectionRestored": "The {leg} connection is back.",
-    "HandshakeRefused": "Zoom refused the {leg} handshake with status {status}.",
+    "HandshakeRefused": "Zoom refused the {leg} handshake with status {status}. {meaning}",
     "MediaRefused": "There is no {leg}: {reason}",
     "MediaDiffered": "Zoom grants other parameters for {leg} than asked: {granted}.",
     "MessagesNotUsed": "{count} messages on {leg} could not be used ({kind}: {last}).",
-    "StatusHeard": "Zoom said status {status}.",
-    "StreamStateChanged": "The stream's state is {state} now.",
+    "StatusHeard": "Zoom said status {status}. {meaning}",
+    "StreamStateChanged": "The stream's state is {state} now. {meaning}",
     "GapNoted": "{gap_ms} ms of {leg} are missing: {reason}.",
     "SinkDetached": "The sink {sink} gets nothing more: {reason}.",
     "SinkFailed": "The sink {sink} failed: {reason}.",
@@ -46,7 +46,7 @@ SENTENCES: Mapping[str, str] = {
     "StreamMoved": "The stream goes on in another process: {reason}.",
     "StreamGivenUp": "The stream is given up: {reason}.",
     "StreamFailed": "The stream ended by a defect of the engine; the log has the traceback.",
-    "StreamEnded": "The stream ended: {stop_reason}. {detail}",
+    "StreamEnded": "The stream ended: {stop_reason}. {meaning} {detail}",
     "RestartRequested": "The stream ended with {reason}; Zoom is asked to start it again.",
     "RestartFailed": "The stream could not be started again: {why}.",
 }
@@ -163,5 +163,5 @@ class _Told(dict[str, Any]):
 
 
 def _tidy(text: str) -> str:
-    """One full stop where a reason brought its own."""
-    return text.replace("..", ".").strip()
+    """One full stop where a reason brought its own, and one space where a part is empty."""
+    return " ".join(text.replace("..", ".").split())

@@ -1,5 +1,8 @@
 """Zoom's numbers with their names, causes and remedies (V1.md §9)."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +19,8 @@ from rtms_engine.model.reasons import (
     StopReason,
     StreamState,
     explain,
+    in_words,
+    loss_in_words,
     numbers_of,
 )
 from tests.wire.strategies import unhurried
@@ -114,3 +119,84 @@ def test_an_unknown_number_is_explained_as_such(table):
     explanation = explain(table, 12345)
     assert explanation.name == "UNKNOWN_12345"
     assert "not published" in explanation.cause
+
+
+def test_no_number_that_zoom_lists_is_without_an_explanation():
+    """Having a name is not enough."""
+    bare = [
+        f"{table} {int(number)}"
+        for table in EXPLAINABLE
+        for number in numbers_of(table)
+        if "nothing more to say" in explain(table, number).cause
+    ]
+    assert not bare
+
+
+def test_the_same_words_in_logs_and_stories():
+    assert in_words("stop", 6) == "The meeting is over."
+    assert in_words("status", 3).startswith("The handshake's signature is wrong. Check that client_id")
+    assert loss_in_words("closed by the server with 1011 (internal error)") == "The server failed inside."
+    assert loss_in_words("closed by us with 1000 (OK)") == "It was closed in good order."
+    assert not loss_in_words("no frame for 35 s")
+
+
+SPECIFICATION = next(
+    (
+        path
+        for parent in Path(__file__).resolve().parents
+        if (path := parent / "shared/protocol/V1.md").is_file()
+    ),
+    None,
+)
+"""The description of the wire, where it lies beside the repository."""
+
+
+def walk(heading, pattern):
+    """The numbers and names in a section of the specification."""
+    if SPECIFICATION is None:
+        pytest.skip("the protocol's description, V1.md, does not lie beside this repository")
+    text = SPECIFICATION.read_text("utf-8")
+    section = re.search(rf"^### {re.escape(heading)}.*?(?=^###? |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert section, f"V1.md has no section {heading}"
+    found = re.findall(pattern, section[0].partition("<details>")[0], re.MULTILINE)
+    assert found
+    return [(int(number), name) for number, name in found]
+
+
+ROW, INLINE = r"\| (\d+) \| ([A-Z_]+)", r"(?:^|· )(\d+) ([A-Z_]+)"
+
+
+@pytest.mark.parametrize(
+    ("table", "heading", "pattern"),
+    [
+        ("message", "9.1", ROW),
+        ("event", "9.2", INLINE),
+        ("contact", "9.3", ROW),
+        ("status", "9.4", ROW),
+        ("stop", "9.5", ROW),
+        ("session", "9.6", INLINE),
+        ("state", "9.7", INLINE),
+    ],
+)
+def test_every_row_of_the_specification_is_explained(table, heading, pattern):
+    """Under the name that stands there."""
+    numbers = walk(heading, pattern)
+    assert {number for number, _ in numbers} == set(map(int, numbers_of(table)))
+    for number, name in numbers:
+        assert explain(table, number).name == name
+
+
+@pytest.mark.parametrize(
+    ("table", "heading", "pattern"),
+    [("rest", "1.11", r"`()(\d{4})`|(\d{3}) / 5xx"), ("close", "8.6", r"\(()(1\d{3})")],
+)
+def test_every_code_in_the_prose_is_explained(table, heading, pattern):
+    """REST's errors and close codes stand in sentences."""
+    if SPECIFICATION is None:
+        pytest.skip("the protocol's description, V1.md, does not lie beside this repository")
+    text = SPECIFICATION.read_text("utf-8")
+    section = text[text.index(f"### {heading} ") :].partition("\n### ")[0]
+    numbers = {int(digits) for found in re.findall(pattern, section) for digits in found if digits}
+    assert len(numbers) >= 2
+    for number in numbers:
+        assert "not published" not in explain(table, number).cause, number

@@ -27,7 +27,12 @@ def entry(n: int) -> Entry:
 
 
 def test_a_log_line_is_told_in_words() -> None:
-    event = {"event": "ConnectionLost", "leg": "audio", "reason": "closed by the server with 1006."}
+    event = {
+        "event": "ConnectionLost",
+        "leg": "audio",
+        "reason": "closed by the server with 1006.",
+        "meaning": "",
+    }
     assert told(event, "warning", 7) == Entry(
         7,
         "warning",
@@ -40,7 +45,7 @@ def test_a_log_line_is_told_in_words() -> None:
 def test_what_has_no_sentence_tells_its_name_and_nothing_else() -> None:
     """A field that nobody thought of must not get into a story."""
     assert told({"event": "NewThing", "name": "Ann"}, "info", 7).text == "NewThing"
-    assert told({"event": "ConnectionLost"}, "info", 7).text == "The ? connection was lost: ?."
+    assert told({"event": "ConnectionLost"}, "info", 7).text == "The ? connection was lost: ?. ?"
 
 
 def test_a_long_story_keeps_its_beginning_and_its_end() -> None:

@@ -13,7 +13,11 @@ _TABLES = {
     "status": "answers to handshakes, as in 'status 3'",
     "stop": "why a stream ended, as in rtms_stopped",
     "event": "what happens in a meeting",
+    "contact": "what happens in a Contact Center call",
     "message": "types of messages on the wire",
+    "state": "where a stream stands, as Zoom sees it",
+    "session": "where a session of a stream stands",
+    "close": "how a WebSocket ended, as in 'closed by the server with 1011'",
     "rest": "errors of Zoom's REST API, as in 'code 2308'",
 }
 
