@@ -24,6 +24,7 @@ import structlog
 from aiohttp import web
 
 from .api.access import Doorkeeper
+from .api.chronicle import Chronicle, StoryKeeper
 from .api.face import Deleted, HandedIn
 from .api.metrics import Totals, metrics_operation
 from .api.server import ApiServer
@@ -35,10 +36,11 @@ from .coordination.lock import DirectoryLock
 from .coordination.memory import MemoryJournal
 from .coordination.sqlite import SqliteJournal
 from .errors import ConfigError, RtmsError, ShuttingDown, StreamRefused
-from .keeping import keeper_of
+from .keeping import keeper_of, shelf_of
 from .model.ids import StreamId
 from .model.media import MediaKind
 from .model.reasons import Outcome, StopReason
+from .model.retention import Retention
 from .model.signals import (
     AccountSignal,
     AppDeauthorized,
@@ -141,8 +143,8 @@ class Engine:
         self._totals = Totals()
         self._own_sinks.extend(map(_own, sinks))
         self._stories = StoryBook()
-        self._hearing = hearing(self._stories.note, self._unix_ms)
-        self._pool = _pool(config, self._stories.note)
+        self._hearing = hearing(self._note, self._unix_ms)
+        self._pool = _pool(config, self._note)
         self._supervisor: Supervisor[StreamWorker | RemoteStream] = Supervisor(
             self._make_worker, self._stream_ended, self._totals.add
         )
@@ -165,6 +167,10 @@ class Engine:
         """What nobody waits for when the engine is told to let go."""
         self._keeper = keeper_of(config, self._factory.sinks, self._unix_ms)
         self._journal: Journal = MemoryJournal(unix_s)
+        self._shelf = shelf_of(config)
+        self._story_keeper = (
+            StoryKeeper(self, self._shelf, self._policies, unix_s) if self._shelf is not None else None
+        )
         self._running = AsyncExitStack()
         self._api: ApiServer | None = None
         self._lag: LoopLag | None = None
@@ -184,12 +190,15 @@ class Engine:
                 stack.enter_context(DirectoryLock(directory))
                 self._journal = await SqliteJournal.open(directory, self._unix_s)
             stack.push_async_callback(self._journal.close)
+            if self._story_keeper is not None:
+                await stack.enter_async_context(self._story_keeper)
             await stack.enter_async_context(self._services)
             await stack.enter_async_context(self._zoom_api)
             if self._pool is not None:
                 await stack.enter_async_context(self._pool)
             await stack.enter_async_context(self._supervisor)
             for stream in await self._journal.unfinished():
+                self._recall(stream.start.stream_id)
                 await self._supervisor.take_up(stream.start, stream.stop)
             for number, deauthorized in await asyncio.to_thread(self._keeper.open_deauthorizations):
                 self._run_errand(self._deauthorize(deauthorized, number), f"deauthorize:{number}")
@@ -260,6 +269,7 @@ class Engine:
                 *Live(self).operations(),
                 *Recordings(library, self.recording_roots).operations(),
                 *Artifacts(self, library, self.recording_roots).operations(),
+                *Chronicle(self, self._shelf).operations(),
                 metrics_operation(self),
             ],
             Doorkeeper(
@@ -324,6 +334,10 @@ class Engine:
     def story(self, stream_id: str) -> Sequence[Entry]:
         """What happened to a stream, in words and in order; empty if it is not known."""
         return self._stories.of(stream_id)
+
+    def storied(self) -> Sequence[str]:
+        """The streams that have a story, the one in which something happened last first."""
+        return self._stories.streams()
 
     def listen(self, stream_id: str, listener: Callable[[Entry], None]) -> AbstractContextManager[None]:
         """Call ``listener`` with every new entry of a stream's story, while the ``with`` block runs."""
@@ -558,8 +572,23 @@ class Engine:
             return self._factory.make(start, self._own_sinks, self._services, resumed=resumed)
         return self._factory.make_remote(start, self._own_sinks, self._services, self._pool, resumed=resumed)
 
+    def _note(self, stream_id: str, entry: Entry) -> None:
+        self._stories.note(stream_id, entry)
+        if self._story_keeper is not None:
+            self._story_keeper.changed(stream_id, entry)
+
+    def _recall(self, stream_id: StreamId) -> None:
+        """The story of a stream that is taken up goes on where an earlier engine left it."""
+        if self._story_keeper is not None:
+            self._stories.recall(stream_id, self._story_keeper.recall(stream_id))
+
+    def _policies(self) -> Mapping[str, Retention]:
+        return {app.name: app.retention for app in self._config.apps}
+
     async def _stream_ended(self, stream_id: StreamId, statistics: StreamStatistics | None) -> None:
         ending = statistics.ending if statistics else None
+        if self._story_keeper and ending and ending.stop_reason.outcome is Outcome.ERASE:
+            self._story_keeper.forget(stream_id)
         if statistics is not None and ending is not None:
             await asyncio.to_thread(self._keeper.stream_ended, statistics.info, ending)
         if ending is not None and ending.stop_reason is StopReason.UNDEFINED and ending.detail:

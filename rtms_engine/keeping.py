@@ -1,22 +1,31 @@
-"""The keeper of a configuration."""
+"""What keeps, for a configuration: the keeper of recordings, the shelf of stories."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from .api.chronicle import PLACE
 from .audit.log import AuditLog
 from .capture.tape import paths_of
 from .config import Config
+from .coordination.shelf import Shelf
 from .retention.keeper import Keeper
 from .sinks.registry import ReadySink
 
 
 def keeper_of(config: Config, sinks: Iterable[ReadySink], unix_ms: Callable[[], int]) -> Keeper:
     """The keeper of what these sinks store."""
+    shelf = shelf_of(config)
     state, captures = config.state.directory, Path(config.rtms.capture_directory)
     return Keeper(
         {sink.name: sink.spec.store(sink.config) for sink in sinks if sink.spec.store},
         {app.name: app.retention for app in config.apps},
         AuditLog(Path(state)) if state else None,
         unix_ms,
-        lambda stream_id: paths_of(captures, stream_id),
+        lambda stream_id: [*paths_of(captures, stream_id), *([shelf.path_of(stream_id)] if shelf else [])],
     )
+
+
+def shelf_of(config: Config) -> Shelf | None:
+    """Where stories are kept; None: nowhere."""
+    directory = config.state.directory
+    return Shelf(Path(directory) / PLACE) if directory else None

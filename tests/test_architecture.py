@@ -68,6 +68,7 @@ LAW: dict[str, set[str]] = {
         "stream.sink_runner",
         "stream.worker",
         "webhook.parse",
+        "coordination.shelf",  # where the stories of streams outlive the engine
     },
     "audit": {*BELOW, "audit"},
     "retention": {*BELOW, "audit", "sinks.base", "retention"},  # what a sink's store offers

@@ -157,7 +157,7 @@ class Streams:
         return StreamPage([_summary(stream) for stream in page], _key(page[-1]) if rest else "")
 
     async def _get(self, call: Call) -> Stream:
-        return _whole(self._find(call))
+        return whole(self._find(call))
 
     async def _timeline(self, call: Call) -> Timeline:
         stream_id = call.path["stream_id"]
@@ -207,7 +207,8 @@ def _summary(stream: StreamStatistics) -> StreamSummary:
     return StreamSummary(**_facts(stream))
 
 
-def _whole(stream: StreamStatistics) -> Stream:
+def whole(stream: StreamStatistics) -> Stream:
+    """Everything that is known of a stream, as the API tells it."""
     overview, ending = stream.overview, stream.ending
     explained = explain("stop", int(ending.stop_reason)) if ending else None
     return Stream(

@@ -17,8 +17,11 @@ from .commands.replay import replay
 from .commands.run import run
 from .commands.simulate import simulate
 from .commands.sinks import sinks
+from .commands.status import status
 from .commands.stream import stream
+from .commands.tail import tail
 from .commands.token import token
+from .commands.why import why
 
 _COMMANDS: tuple[click.Command, ...] = (
     demo,
@@ -31,6 +34,9 @@ _COMMANDS: tuple[click.Command, ...] = (
     audit,
     replay,
     inspect,
+    status,
+    tail,
+    why,
     token,
     check,
     sinks,
@@ -72,5 +78,6 @@ def main() -> None:
       rtms-engine run                         wait for Zoom's webhooks
 
     "rtms-engine export DIR --mp4 meeting.mp4" makes one file to watch of a recording.
+    "rtms-engine why STREAM" says why a stream is as it is.
     When Zoom answers with a number, "rtms-engine explain status 3" says what it means.
     """  # noqa: D301 - click keeps the lines of a paragraph that begins so

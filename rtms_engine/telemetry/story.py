@@ -6,7 +6,7 @@ processor for `structlog`, to be set behind ``merge_contextvars``.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -108,6 +108,16 @@ class StoryBook:
         """A stream's story, in order; empty if there is none."""
         story = self._stories.get(stream_id)
         return story.entries() if story else ()
+
+    def streams(self) -> Sequence[str]:
+        """Whose stories there are, the one in which something happened last first."""
+        return tuple(reversed(self._stories))
+
+    def recall(self, stream_id: str, entries: Iterable[Entry]) -> None:
+        """Begin a story with what an earlier engine has told of it, unless it has begun already."""
+        if stream_id not in self._stories:
+            for entry in entries:
+                self.note(stream_id, entry)
 
     @contextmanager
     def listen(self, stream_id: str, listener: Callable[[Entry], None]) -> Iterator[None]:

@@ -41,3 +41,17 @@ def _pairs(_context: click.Context, _parameter: click.Parameter, texts: tuple[st
         if not (key and equals):
             raise click.BadParameter(f"{key!r} is not KEY=VALUE")
     return {key: value for key, _, value in pairs}
+
+
+def engine_options(command: _F) -> _F:
+    """``--url URL`` and ``--token-file FILE`` of a running engine's API, besides `config_options`."""
+    url = click.option(
+        "--url", metavar="URL", help="Of the engine's API. Without it: as [api] of the configuration says."
+    )
+    token_file = click.option(
+        "--token-file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Holds a token for it. Or the environment: RTMS_ENGINE_TOKEN. None is needed on the same machine.",
+    )
+    return url(token_file(config_options(command)))
