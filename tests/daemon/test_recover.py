@@ -1,19 +1,26 @@
 """``rtms-engine recover`` on what a crash has left."""
 
-import gc
 from pathlib import Path
 
 from click.testing import CliRunner
 
 from rtms_engine.daemon.cli import main
-from tests.recording.support import END, REVOKED, STREAM, folder_in, manifest_of, opened, ramp, record, sound
+from tests.recording.support import (
+    END,
+    REVOKED,
+    STREAM,
+    folder_in,
+    killed,
+    manifest_of,
+    opened,
+    ramp,
+    record,
+    sound,
+)
 
 
 async def left_behind(root: Path) -> Path:
-    sink = await opened(root)
-    await sink.write([sound(0, ramp(1))])
-    del sink
-    gc.collect()
+    await killed(root, [sound(0, ramp(1))])
     return folder_in(root)
 
 

@@ -29,7 +29,7 @@ from tests.e2e.support import APP
 
 KILLS = int(os.environ.get("RTMS_KILLS", "10"))
 SPEED = 4.0
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 REPOSITORY = Path(__file__).parents[2]
 
 CONFIG = """

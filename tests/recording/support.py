@@ -1,8 +1,10 @@
 """The vocabulary of the recorder's tests: frames, a recorded stream, and what lies in its folder."""
 
 import asyncio
+import gc
 import json
 import wave
+import weakref
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -46,6 +48,18 @@ async def opened(root: Path, stream: StreamInfo = STREAM) -> Sink:
     sink: Sink = SPEC.factory(RecordingConfig(str(root)))
     await sink.open(stream)
     return sink
+
+
+async def killed(root: Path, *batches: Sequence[Item], stream: StreamInfo = STREAM) -> None:
+    """Record as a process that is killed before it can close: its lock on the folder ends with it."""
+    sink = await opened(root, stream)
+    for batch in batches:
+        await sink.write(batch)
+    alive = weakref.ref(sink)
+    del sink
+    while alive() is not None:  # the thread of its last verb lets go of it in its own time
+        await asyncio.sleep(0)
+        gc.collect()
 
 
 async def recorded(root: Path, *batches: Sequence[Item], ending: Ending = END) -> Path:

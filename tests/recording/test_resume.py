@@ -1,6 +1,5 @@
 """An engine that was killed goes on in the folder of the one before; nothing that was whole is lost."""
 
-import gc
 import json
 import shutil
 from collections.abc import Sequence
@@ -39,6 +38,7 @@ from tests.recording.support import (
     camera_access_units,
     folder_in,
     folders_in,
+    killed,
     manifest_of,
     opened,
     picture,
@@ -63,13 +63,9 @@ def wrote(text: str, at_ms: int) -> ChatMessage:
     return ChatMessage(STREAM.stream_id, Speaker(5, "Eve"), T0 + at_ms, 0.0, text)
 
 
-async def killed(root: Path, *batches: Sequence[Item]) -> Path:
+async def left_by(root: Path, *batches: Sequence[Item]) -> Path:
     """The folder of a recorder that was not given the time to close."""
-    sink = await opened(root)
-    for batch in batches:
-        await sink.write(batch)
-    del sink
-    gc.collect()  # its lock on the folder ends with it, as it would with the process
+    await killed(root, *batches)
     return folder_in(root)
 
 
@@ -91,7 +87,7 @@ def gaps_of(content: dict[str, Any]) -> dict[str, tuple[int, int]]:
 
 
 async def test_sound_goes_on_in_files_of_its_own(tmp_path: Path) -> None:
-    folder = await killed(tmp_path, [sound(40, ramp(1)), sound(0, ramp(1), CEM)])
+    folder = await left_by(tmp_path, [sound(40, ramp(1)), sound(0, ramp(1), CEM)])
     content = await resumed(tmp_path, [sound(5000, ramp(400))])
     assert (samples_of(folder / f"audio/{ANA.user_id}.wav")[640:960] == ramp(1)).all()
     later = samples_of(folder / f"audio/{ANA.user_id}-2.wav")
@@ -110,7 +106,7 @@ async def test_sound_goes_on_in_files_of_its_own(tmp_path: Path) -> None:
 async def test_pictures_go_on_in_files_of_their_own(tmp_path: Path) -> None:
     units = camera_access_units()
     shared = ShareFrame(STREAM.stream_id, ANA, T0 + 900, 0.0, "jpg", JPEG)
-    folder = await killed(tmp_path, [picture(40 * n, unit) for n, unit in enumerate(units[:60])], [shared])
+    folder = await left_by(tmp_path, [picture(40 * n, unit) for n, unit in enumerate(units[:60])], [shared])
     before = len(access_units_of(folder / "video/camera-001.mp4"))
     assert before == 59
     content = await resumed(tmp_path, [picture(9000 + 40 * n, unit) for n, unit in enumerate(units[60:])])
@@ -127,7 +123,7 @@ async def test_pictures_go_on_in_files_of_their_own(tmp_path: Path) -> None:
 @needs_media
 async def test_the_last_picture_does_not_wait_for_the_next(tmp_path: Path) -> None:
     """The camera goes off, and the engine is killed some time later."""
-    folder = await killed(
+    folder = await left_by(
         tmp_path,
         [picture(40 * n, unit) for n, unit in enumerate(camera_access_units()[:30])],
         [sound(5000, ramp(1))],
@@ -136,7 +132,7 @@ async def test_the_last_picture_does_not_wait_for_the_next(tmp_path: Path) -> No
 
 
 async def test_texts_are_appended_and_corrections_find_their_sentence(tmp_path: Path) -> None:
-    folder = await killed(
+    folder = await left_by(
         tmp_path,
         [said("ten of clobs", 100), wrote("one", 200), ParticipantJoined(T0, Participant(7, "Gus"))],
         [MediaGranted(T0, MediaKind.CHAT, {}), ConnectionLost(T0 + 300, "chat", "cut")],
@@ -162,7 +158,7 @@ async def test_texts_are_appended_and_corrections_find_their_sentence(tmp_path: 
 
 async def test_texts_that_are_no_text_any_more_are_left_out(tmp_path: Path) -> None:
     """A line, or a label, whose letters the disk has lost, does not keep the recording from going on."""
-    folder = await killed(tmp_path, [said("one", 0), wrote("hello", 10), sound(0, ramp(1))])
+    folder = await left_by(tmp_path, [said("one", 0), wrote("hello", 10), sound(0, ramp(1))])
     for name in ("events.jsonl", "transcript.jsonl", "chat.jsonl"):
         with (folder / name).open("ab") as file:
             file.write(b'{"type": "\xcb"}\n')
@@ -174,11 +170,8 @@ async def test_texts_that_are_no_text_any_more_are_left_out(tmp_path: Path) -> N
 async def test_gaps_are_noted_once_and_kept(tmp_path: Path) -> None:
     """Through a second kill too, and the engine's own word counts for more."""
     await killed(tmp_path, [sound(0, ramp(1)), GapNoted(T0, MediaKind.VIDEO, T0 - 900, T0, "cut")])
-    sink = await opened(tmp_path, AGAIN)
     told = GapNoted(T0 + 4000, MediaKind.CHAT, T0 + 50, T0 + 4000, "engine_restarted")
-    await sink.write([told, sound(4000, ramp(1))])
-    del sink
-    gc.collect()
+    await killed(tmp_path, [told, sound(4000, ramp(1))], stream=AGAIN)
     content = await resumed(tmp_path, [sound(9000, ramp(1))])
     audio = [(g["start_ms"] - T0, g["end_ms"] - T0) for g in content["gaps"] if g["kind"] == "audio"]
     chat = [(g["start_ms"] - T0, g["end_ms"] - T0) for g in content["gaps"] if g["kind"] == "chat"]
@@ -189,7 +182,7 @@ async def test_gaps_are_noted_once_and_kept(tmp_path: Path) -> None:
 
 
 async def test_gaps_and_reconnects_are_in_the_manifest_at_once(tmp_path: Path) -> None:
-    folder = await killed(
+    folder = await left_by(
         tmp_path,
         [ConnectionLost(T0 + 5, "audio", "reset"), GapNoted(T0, MediaKind.AUDIO, T0, T0 + 500, "reset")],
     )
@@ -200,7 +193,7 @@ async def test_gaps_and_reconnects_are_in_the_manifest_at_once(tmp_path: Path) -
 
 
 async def test_what_zoom_sends_again_is_not_taken_again(tmp_path: Path) -> None:
-    folder = await killed(tmp_path, [sound(0, ramp(1)), sound(20, ramp(321))])
+    folder = await left_by(tmp_path, [sound(0, ramp(1)), sound(20, ramp(321))])
     content = await resumed(tmp_path, [sound(20, ramp(321)), sound(40, ramp(641))])
     assert not samples_of(folder / f"audio/{ANA.user_id}-2.wav")[:640].any()
     assert content["skipped"]["overlapping_samples"] == 320
@@ -208,7 +201,7 @@ async def test_what_zoom_sends_again_is_not_taken_again(tmp_path: Path) -> None:
 
 async def test_t0_is_that_of_the_files(tmp_path: Path) -> None:
     """Killed between moving the sound and writing the manifest; and it may move once more."""
-    folder = await killed(tmp_path, [sound(0, ramp(1))], [sound(-500, ramp(400))])
+    folder = await left_by(tmp_path, [sound(0, ramp(1))], [sound(-500, ramp(400))])
     stale = manifest_of(folder) | {"t0_ms": T0}
     (folder / "manifest.json").write_text(json.dumps(stale))
     content = await resumed(tmp_path, [sound(-700, ramp(800), CEM), sound(700_000, ramp(1), CEM)])
@@ -235,7 +228,7 @@ async def test_a_recording_that_was_finished_is_continued(tmp_path: Path) -> Non
 
 async def test_the_newest_that_is_not_deleted_is_continued(tmp_path: Path) -> None:
     for _ in range(10):
-        await killed_in_a_new_folder(tmp_path)
+        await killed(tmp_path, [sound(0, ramp(1))])
     newest = next(folder for folder in folders_in(tmp_path) if folder.name == "stream-1-10")
     shutil.copyfile(newest / "manifest.json", tmp_path / "copy")
     sink = await opened(tmp_path, AGAIN)
@@ -245,13 +238,6 @@ async def test_the_newest_that_is_not_deleted_is_continued(tmp_path: Path) -> No
     assert {manifest_of(folder)["state"] for folder in folders_in(tmp_path)} == {"deleted"}
     await resumed(tmp_path, [sound(9000, ramp(1))])
     assert [folder.name for folder in folders_in(tmp_path) if (folder / "audio").exists()] == ["stream-1-11"]
-
-
-async def killed_in_a_new_folder(root: Path) -> None:
-    sink = await opened(root)
-    await sink.write([sound(0, ramp(1))])
-    del sink
-    gc.collect()
 
 
 async def test_a_folder_that_is_written_to_is_left_alone(tmp_path: Path) -> None:
@@ -280,7 +266,7 @@ async def test_another_stream_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("torn_bytes", [1, 7, 100, 5000])
 async def test_what_is_torn_is_mended(tmp_path: Path, torn_bytes: int) -> None:
     units = camera_access_units()
-    folder = await killed(
+    folder = await left_by(
         tmp_path,
         [sound(0, ramp(1)), wrote("one", 0), said("two", 0)],
         *([picture(40 * n, unit)] for n, unit in enumerate(units[:10])),
@@ -315,7 +301,7 @@ async def test_what_is_torn_is_mended(tmp_path: Path, torn_bytes: int) -> None:
 
 @needs_media
 async def test_a_video_without_a_whole_picture_is_removed(tmp_path: Path) -> None:
-    folder = await killed(
+    folder = await left_by(
         tmp_path, [picture(40 * n, unit) for n, unit in enumerate(camera_access_units()[:5])]
     )
     path = folder / "video/camera-001.mp4"
@@ -325,7 +311,7 @@ async def test_a_video_without_a_whole_picture_is_removed(tmp_path: Path) -> Non
 
 
 async def test_recovering_finishes_what_nobody_continued(tmp_path: Path) -> None:
-    folder = await killed(tmp_path, [sound(0, ramp(1)), said("one", 0), sound(60, ramp(1))])
+    folder = await left_by(tmp_path, [sound(0, ramp(1)), said("one", 0), sound(60, ramp(1))])
     done = recover(folder)
     assert done is not None
     assert (done.state, done.failure) == ("failed", manifest.ABANDONED)
@@ -340,7 +326,7 @@ async def test_recovering_finishes_what_nobody_continued(tmp_path: Path) -> None
 
 async def test_recovering_what_zoom_had_ended(tmp_path: Path) -> None:
     over = StreamStateChanged(T0 + 50, "TERMINATED", "MEETING_ENDED")
-    done = recover(await killed(tmp_path, [sound(0, ramp(1)), over]))
+    done = recover(await left_by(tmp_path, [sound(0, ramp(1)), over]))
     assert done is not None
     assert done.stop_reason is not None
     assert (done.state, done.stop_reason.name) == ("done", "MEETING_ENDED")
@@ -348,7 +334,7 @@ async def test_recovering_what_zoom_had_ended(tmp_path: Path) -> None:
 
 async def test_recovering_what_was_revoked(tmp_path: Path) -> None:
     """Zoom's user wants it gone, and the engine was killed before it was."""
-    folder = await killed(
+    folder = await left_by(
         tmp_path, [sound(0, ramp(1)), StreamStateChanged(T0, "TERMINATED", "STREAM_REVOKED")]
     )
     assert recover(folder) is None
@@ -368,7 +354,7 @@ def test_nothing_to_recover(tmp_path: Path) -> None:
 
 async def test_a_failure_is_not_forgotten(tmp_path: Path) -> None:
     """What the disk had no room for does not come back with a new engine."""
-    folder = await killed(tmp_path, [sound(0, ramp(1))])
+    folder = await left_by(tmp_path, [sound(0, ramp(1))])
     failed = manifest_of(folder) | {"state": "failed", "failure": "the disk was full"}
     (folder / "manifest.json").write_text(json.dumps(failed))
     content = await resumed(tmp_path, [sound(5000, ramp(1))])
