@@ -2,6 +2,7 @@
 
 import msgspec
 
+from ..model.media import MediaKind
 from ..model.reasons import StopReason
 from .events import LegId
 
@@ -14,8 +15,8 @@ class Connect(msgspec.Struct, frozen=True):
     url: str
     id_fields: int = 0
     """Which of the ways to name the entity: see `rtms_engine.protocol.identity`."""
-    use_defaults: bool = False
-    """Leave ``media_params`` out, so that Zoom's defaults hold."""
+    defaults: frozenset[MediaKind] = frozenset()
+    """Say nothing about the parameters of these kinds, so that Zoom's defaults hold."""
 
 
 class Disconnect(msgspec.Struct, frozen=True):

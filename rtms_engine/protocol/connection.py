@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..model.events import MediaConnectionInterrupted
+from ..model.events import MediaConnectionInterrupted, Participant, VideoSubscribed
 from ..model.frames import Frame
 from ..model.products import Product
 from ..model.reasons import SessionState, StatusCode, StopReason, StreamState
@@ -33,6 +33,7 @@ from ..wire.messages import (
     StreamStateResponse,
     StreamStateUpdate,
     Unknown,
+    VideoSubscriptionResponse,
 )
 from .events import (
     CloseAnswered,
@@ -104,6 +105,10 @@ class Connection(ABC):
             self.last_heard = now
         return outputs
 
+    def take(self, message: Message, now: float) -> Sequence[Output]:
+        """Take a message that came over another connection and means this one."""
+        return self._receive(message, now)
+
     @property
     def has_data_to_send(self) -> bool:
         """Whether `data_to_send` has anything: after nearly no message."""
@@ -174,14 +179,24 @@ class Connection(ABC):
                 return (SessionStateHeard(session, SessionState(state), StopReason.UNDEFINED),)
             case StreamCloseResponse(status_code=status, reason=reason):
                 return (CloseAnswered(StatusCode.said(status, reason), reason),)
+            case VideoSubscriptionResponse(user_id=user_id, status_code=0):
+                return (Heard(VideoSubscribed(self._unix_ms(), Participant(user_id))),)
             case MetaData():
                 return ()
-            case Malformed(why):
-                return (Noise(NoiseKind.MALFORMED, why),)
-            case Unknown(msg_type, fields):
-                return (_unknown(msg_type, fields),)
             case _:
-                return (Noise(NoiseKind.UNEXPECTED, type(message).__name__),)
+                return (_status_or_noise(message),)
+
+
+def _status_or_noise(message: Message) -> ConnectionEvent:
+    match message:
+        case VideoSubscriptionResponse(status_code=status, reason=reason):
+            return StatusHeard(StatusCode.said(status, reason), reason)
+        case Unknown(msg_type, fields):
+            return _unknown(msg_type, fields)
+        case Malformed(why):
+            return Noise(NoiseKind.MALFORMED, why)
+        case _:
+            return Noise(NoiseKind.UNEXPECTED, type(message).__name__)
 
 
 def _unknown(msg_type: int, fields: Mapping[str, Any]) -> ConnectionEvent:

@@ -8,6 +8,7 @@ import msgspec
 from ..model.events import StreamEvent
 from ..model.media import MediaKind, Params
 from ..model.reasons import SessionState, StatusCode, StopReason, StreamState
+from ..wire.messages import MediaData
 
 
 class LegId(NamedTuple):
@@ -50,6 +51,13 @@ class HandshakeRefused(msgspec.Struct, frozen=True):
 
     status: StatusCode
     reason: str
+
+
+class MediaElsewhere(msgspec.Struct, frozen=True):
+    """Media came over signaling, which does not know their parameters: the connection of that kind does."""
+
+    kind: MediaKind
+    message: MediaData
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -123,6 +131,7 @@ class Noise(msgspec.Struct, frozen=True):
 ConnectionEvent = (
     HandshakeAccepted
     | HandshakeRefused
+    | MediaElsewhere
     | Heard
     | MediaInterrupted
     | StreamStateHeard

@@ -3,6 +3,7 @@
 import enum
 from collections.abc import Callable
 
+from ..model.media import MediaKind
 from ..model.reasons import Reaction, StatusCode
 from .backoff import TRANSIENT_DELAYS_S, backoff_s
 from .commands import Connect
@@ -26,6 +27,16 @@ class LegState(enum.Enum):
 
 _OF_ONE_KIND = frozenset({Reaction.DROP_MEDIA, Reaction.USE_DEFAULTS})
 """What a status of this class says concerns a kind of media, not the stream."""
+
+
+_KIND_OF_STATUS: dict[int, MediaKind] = {
+    **dict.fromkeys(range(18, 25), MediaKind.AUDIO),
+    **dict.fromkeys(range(25, 31), MediaKind.VIDEO),
+    **dict.fromkeys(range(31, 36), MediaKind.SHARE),
+    **dict.fromkeys((36, 37, 43), MediaKind.TRANSCRIPT),
+    **dict.fromkeys((38, 39), MediaKind.CHAT),
+}
+"""Whose parameters a status speaks of (V1.md §9.4)."""
 
 
 class Leg:
@@ -62,7 +73,7 @@ class Leg:
         self._refusals = 0
         self._id_fields = 0
         self._variants = variants
-        self._use_defaults = False
+        self._defaults: frozenset[MediaKind] = frozenset()
 
     def __repr__(self) -> str:
         return f"<Leg {self.id.name} {self.state.value} generation={self.generation}>"
@@ -75,7 +86,7 @@ class Leg:
         self.retry_at = None
         if self._give_up_at is None:
             self._give_up_at = now + self.window_s
-        return Connect(self.id, self.generation, self.url, self._id_fields, self._use_defaults)
+        return Connect(self.id, self.generation, self.url, self._id_fields, self._defaults)
 
     def accepted(self) -> bool:
         """It is up. Returns whether that is a comeback after a loss."""
@@ -102,8 +113,8 @@ class Leg:
                 return self._wait(now, TRANSIENT_DELAYS_S[self._refusals - 1])
             case Reaction.TRANSIENT if self._was_up_elsewhere:
                 return self.lost(now, random)
-            case Reaction.USE_DEFAULTS if not self._use_defaults:
-                self._use_defaults = True
+            case Reaction.USE_DEFAULTS if not (refused := self._meant_by(status)) <= self._defaults:
+                self._defaults |= refused
                 return self._wait(now, 0.0)
             case Reaction.BACK_OFF | Reaction.CONTINUE | Reaction.RESEND_ACK:
                 return self.lost(now, random)
@@ -144,6 +155,10 @@ class Leg:
         """Do not try again."""
         self.state = LegState.GIVEN_UP
         self.retry_at = None
+
+    def _meant_by(self, status: StatusCode) -> frozenset[MediaKind]:
+        """The kinds whose parameters a status refuses: one of ours if it names one, else all of ours."""
+        return self.id.kinds & {_KIND_OF_STATUS.get(int(status))} or self.id.kinds
 
     def _wait(self, now: float, delay_s: float) -> bool:
         if self._give_up_at is not None and now + delay_s > self._give_up_at:

@@ -1,6 +1,6 @@
 """One media connection (V1.md §4, §6): the hot path."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from ..model.frames import (
@@ -87,7 +87,7 @@ class MediaProtocol(Connection):
         *,
         unix_ms: Callable[[], int],
         id_fields: int = 0,
-        use_defaults: bool = False,
+        defaults: Collection[MediaKind] = (),
     ) -> None:
         """
         Args:
@@ -97,15 +97,18 @@ class MediaProtocol(Connection):
             attribution: says whose frame it is.
             unix_ms: our clock, for what Zoom sends without a time.
             id_fields: see `StreamIdentity.entity_fields`.
-            use_defaults: leave ``media_params`` out; Zoom's defaults hold.
+            defaults: the kinds of whose parameters nothing is said, so that Zoom's defaults hold.
         """
         super().__init__(identity.product, unix_ms)
         self._identity = identity
         self._kinds = leg.kinds
         self._attribution = attribution
         self._id_fields = id_fields
-        self._use_defaults = use_defaults
-        self._params = PROTOCOL_DEFAULTS if use_defaults else params
+        self._asked = leg.kinds - set(defaults)
+        chosen: dict[str, Any] = {
+            k.value: (PROTOCOL_DEFAULTS if k in defaults else params).of(k) for k in MediaKind
+        }
+        self._params = MediaParams(**chosen)
         self._makers: dict[type, Callable[[Any, float], Sequence[Output]]] = {
             AudioData: self._audio,
             VideoData: self._video,
@@ -126,7 +129,7 @@ class MediaProtocol(Connection):
 
     def _handshake(self) -> Message:
         kinds = sorted(self._kinds)
-        params = {PARAMS_KEY[kind]: requested(self._params.of(kind)) for kind in kinds}
+        params = {PARAMS_KEY[kind]: requested(self._params.of(kind)) for kind in sorted(self._asked)}
         return DataHandshakeRequest(
             protocol_version=PROTOCOL_VERSION,
             sequence=1,
@@ -134,7 +137,7 @@ class MediaProtocol(Connection):
             signature=self._identity.signature,
             media_type=MEDIA_TYPE[kinds[0]] if len(kinds) == 1 else MEDIA_TYPE_ALL,
             payload_encryption=False,
-            media_params=None if self._use_defaults else params,
+            media_params=params or None,
             **self._identity.entity_fields(self._id_fields),
         )
 

@@ -2,29 +2,32 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from ..model.events import Participant, VideoSubscribed
 from ..model.media import MediaKind
 from ..model.reasons import EventType, StatusCode
 from ..wire.event_registry import SUBSCRIBED
 from ..wire.messages import (
+    AudioData,
+    ChatData,
     ClientReadyAck,
     EventChoice,
     EventSubscription,
     Message,
     SessionStateRequest,
+    ShareData,
     SignalingHandshakeRequest,
     SignalingHandshakeResponse,
     StreamCloseRequest,
     StreamStateRequest,
+    TranscriptData,
+    VideoData,
     VideoSubscriptionRequest,
-    VideoSubscriptionResponse,
 )
 from .connection import PROTOCOL_VERSION, Connection, Output, State
 from .events import (
     ConnectionEvent,
     HandshakeAccepted,
     HandshakeRefused,
-    Heard,
+    MediaElsewhere,
     StatusHeard,
     StreamStateHeard,
 )
@@ -33,6 +36,14 @@ from .identity import StreamIdentity
 _SUBSCRIPTION_ERRORS = frozenset(
     {StatusCode.INVALID_EVENTS, StatusCode.INVALID_EVENT_TYPE, StatusCode.INVALID_EVENT_SUBSCRIBE}
 )
+
+_KIND_OF = {
+    AudioData: MediaKind.AUDIO,
+    VideoData: MediaKind.VIDEO,
+    ShareData: MediaKind.SHARE,
+    TranscriptData: MediaKind.TRANSCRIPT,
+    ChatData: MediaKind.CHAT,
+}
 
 STATE_WAIT_S = 10.0
 """How long after the CLIENT_READY_ACK the stream's state may stay unsaid; Zoom publishes nothing."""
@@ -132,10 +143,8 @@ class SignalingProtocol(Connection):
         match message:
             case SignalingHandshakeResponse():
                 return self._handshake_answered(message)
-            case VideoSubscriptionResponse(user_id=user_id, status_code=0):
-                return (Heard(VideoSubscribed(self._unix_ms(), Participant(user_id))),)
-            case VideoSubscriptionResponse(status_code=status, reason=reason):
-                return (StatusHeard(StatusCode.said(status, reason), reason),)
+            case AudioData() | VideoData() | ShareData() | TranscriptData() | ChatData():
+                return (MediaElsewhere(_KIND_OF[type(message)], message),)
             case _:
                 outputs = self._shared(message)
                 for output in outputs:

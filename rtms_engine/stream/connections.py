@@ -53,12 +53,12 @@ class Connections:
         found = self._current.get(driver.leg)
         return found is not None and found[0] is driver
 
-    def is_ready(self, kind: MediaKind) -> bool:
-        """Whether media of this kind is connected."""
-        return any(
-            kind in leg.kinds and driver.protocol.state is State.READY
-            for leg, (driver, _) in self._current.items()
-        )
+    def of(self, kind: MediaKind) -> LegDriver[Connection] | None:
+        """The current connection of this kind of media, if there is one and its handshake is done."""
+        for leg, (driver, _) in self._current.items():
+            if kind in leg.kinds and driver.protocol.state is State.READY:
+                return driver
+        return None
 
     def add(self, driver: LegDriver[Connection], opening: asyncio.Task[None]) -> None:
         """A new connection takes the place of its leg; an old one there is closed."""

@@ -8,6 +8,7 @@ from ..model.frames import KIND_OF_FRAME, Frame
 from ..protocol.connection import Connection
 from ..protocol.events import ConnectionEvent, LegId, Silent
 from ..transport.base import Transport
+from ..wire.messages import Message
 from .alarm import Alarm
 
 P = TypeVar("P", bound=Connection)
@@ -72,6 +73,14 @@ class LegDriver(Generic[P]):
             self.flush()
             self._alarm.arm()  # the first keep-alive may have brought the deadline nearer
         for output in outputs:
+            if type(output) in KIND_OF_FRAME:
+                self._publish(cast(Frame, output))
+            else:
+                self._tell(self, cast(ConnectionEvent, output))
+
+    def take(self, message: Message) -> None:
+        """A message that came over another connection and means this one."""
+        for output in self.protocol.take(message, self._time()):
             if type(output) in KIND_OF_FRAME:
                 self._publish(cast(Frame, output))
             else:

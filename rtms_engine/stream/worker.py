@@ -52,8 +52,10 @@ from ..protocol.events import (
     LegLost,
     LegRefused,
     LifecycleEvent,
+    MediaElsewhere,
     MediaInterrupted,
     Noise,
+    NoiseKind,
     Released,
     SessionStateHeard,
     Silent,
@@ -398,7 +400,7 @@ class StreamWorker:
             self._reception.roster,
             unix_ms=self._world.unix_ms,
             id_fields=command.id_fields,
-            use_defaults=command.use_defaults,
+            defaults=command.defaults,
         )
 
     async def _open(self, command: Connect, driver: LegDriver[Connection]) -> None:
@@ -435,12 +437,14 @@ class StreamWorker:
             self._reception.was_up(driver.leg.kinds, driver.last_up)
         self._post(LegLost(driver.leg, driver.generation, why))
 
-    def _hear(self, driver: LegDriver[Connection], event: ConnectionEvent) -> None:  # noqa: C901 - one case each
+    def _hear(self, driver: LegDriver[Connection], event: ConnectionEvent) -> None:  # noqa: C901, PLR0912 - one case each
         match event:
             case Heard(event=happened):
                 self._happened(happened)
             case Noise():
                 self._reception.unusable(driver.leg.name, event)
+            case MediaElsewhere():
+                self._media_elsewhere(driver, event)
             case _ if not self._connections.is_current(driver):
                 return  # nothing that a replaced connection says may act (V1.md Appendix A)
             case HandshakeAccepted(server_urls=server_urls):
@@ -501,13 +505,21 @@ class StreamWorker:
                 self._log.warning("MediaDiffered", leg=kind.value, asked=str(asked), granted=str(params))
             self._reception.event(MediaGranted(self._world.unix_ms(), kind, msgspec.to_builtins(params)))
 
+    def _media_elsewhere(self, driver: LegDriver[Connection], event: MediaElsewhere) -> None:
+        media = self._connections.of(event.kind)
+        if media is None:
+            noise = Noise(NoiseKind.UNEXPECTED, f"{event.kind.value} without a connection for it")
+            self._reception.unusable(driver.leg.name, noise)
+        else:
+            media.take(event.message)
+
     def _happened(self, event: StreamEvent) -> None:
         self._reception.event(event)
         if self._video_choice is not None:
             self._show(self._video_choice.hear(event))
 
     def _show(self, user_id: int | None) -> None:
-        if user_id is not None and self._connections.is_ready(MediaKind.VIDEO):
+        if user_id is not None and self._connections.of(MediaKind.VIDEO):
             self._say(lambda signaling: signaling.subscribe_video(user_id))
 
     def _end(self, reason: StopReason, detail: str, is_released: bool = False) -> Ending:

@@ -582,10 +582,39 @@ def test_wrong_parameters_are_left_out_once(status):
     stream = in_handshake("audio")
     assert stream.refuses("audio", status) == [
         "disconnect audio",
-        "connect audio wss://m/audio with defaults",
+        "connect audio wss://m/audio with defaults of audio",
     ]
     assert stream.refuses("audio", status)[1].startswith(f"refused audio: status {status} ")
     assert stream.machine.deadline() is None
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        *((status, "audio") for status in range(18, 25)),
+        *((status, "video") for status in range(25, 31)),
+        *((status, "share") for status in range(31, 36)),
+        *((status, "transcript") for status in (36, 37, 43)),
+        *((status, "chat") for status in (38, 39)),
+    ],
+)
+def test_wrong_parameters_of_one_kind_cost_no_other_its_own(status, kind):
+    """Over one connection for all: only what the status names is left to Zoom (V1.md §9.4)."""
+    stream = Playbook("audio", "video", "share", "transcript", "chat", unified=True)
+    stream.starts()
+    stream.accepts("signaling")
+    assert stream.refuses("all", status)[1:] == [f"connect all wss://m/all with defaults of {kind}"]
+    other = "video" if kind == "audio" else "audio"
+    again = stream.refuses("all", 25 if other == "video" else 18)
+    assert again[1:] == [f"connect all wss://m/all with defaults of {', '.join(sorted((kind, other)))}"]
+    assert stream.refuses("all", status)[1].startswith(f"refused all: status {status} ")
+
+
+def test_parameters_that_are_wrong_as_a_whole_are_left_out_as_a_whole():
+    stream = Playbook("audio", "video", unified=True)
+    stream.starts()
+    stream.accepts("signaling")
+    assert stream.refuses("all", 17)[1:] == ["connect all wss://m/all with defaults of audio, video"]
 
 
 def test_defaults_that_were_accepted_are_kept():
@@ -594,7 +623,7 @@ def test_defaults_that_were_accepted_are_kept():
     stream.refuses("audio", 24)
     stream.accepts("audio")
     stream.loses("audio")
-    assert stream.waits() == ["connect audio wss://m/audio with defaults"]
+    assert stream.waits() == ["connect audio wss://m/audio with defaults of audio"]
 
 
 @pytest.mark.parametrize("name", ["signaling", "audio"])

@@ -39,6 +39,7 @@ from rtms_engine.protocol.events import (
     Noise,
     NoiseKind,
     Silent,
+    StatusHeard,
     StreamStateHeard,
 )
 from rtms_engine.protocol.media import MediaProtocol
@@ -140,7 +141,17 @@ def test_one_kind_or_all_never_a_combination(kinds, media_type, keys):
 
 def test_defaults_are_asked_for_by_silence():
     """Left out altogether, not null (V1.md §4.2)."""
-    assert "media_params" not in hello("audio", use_defaults=True)
+    assert "media_params" not in hello("audio", defaults={MediaKind.AUDIO})
+
+
+def test_defaults_of_one_kind():
+    """What was refused is left to Zoom, and read so; the others stay as they were asked for."""
+    media = connecting("audio", "video", defaults={MediaKind.VIDEO})
+    media.connected(0.0)
+    (message,) = said(media)
+    assert message["media_params"] == AUDIO
+    (accepted,) = zoom_says(media, msg_type=4, status_code=0)
+    assert accepted.granted == {MediaKind.AUDIO: AUDIO_20, MediaKind.VIDEO: VideoParams(codec="jpg", fps=5)}
 
 
 def test_the_id_under_its_keys():
@@ -203,7 +214,7 @@ def test_without_effective_parameters_those_asked_for_hold():
 
 def test_without_effective_parameters_zooms_defaults_hold_if_none_were_asked_for():
     """Mixed, 20 ms; JPG at 5 pictures per second (V1.md §4.2)."""
-    media = ready("audio", use_defaults=True)
+    media = ready("audio", defaults={MediaKind.AUDIO})
     (frame,) = zoom_says(media, msg_type=14, content={"user_id": 5, "data": "AAAA", "timestamp": T})
     assert frame.params == AudioParams(send_rate_ms=20, mode="mixed")
 
@@ -381,6 +392,11 @@ def test_a_kind_that_was_not_asked_for_is_taken_all_the_same():
     [
         ({"msg_type": 6, "event": {"event_type": 6, "timestamp": T}}, Heard(ev.SharingStopped(T))),
         ({"msg_type": 8, "state": 4, "reason": 6}, StreamStateHeard(StreamState(4), StopReason(6))),
+        (
+            {"msg_type": 29, "status_code": 0, "user_id": 5},
+            Heard(ev.VideoSubscribed(UNIX_MS, ev.Participant(5))),
+        ),
+        ({"msg_type": 29, "status_code": 44, "reason": ""}, StatusHeard(StatusCode(44), "")),
         ({"msg_type": 2, "status_code": 0}, Noise(NoiseKind.UNEXPECTED, "SignalingHandshakeResponse")),
     ],
 )

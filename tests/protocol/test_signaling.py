@@ -16,6 +16,7 @@ from rtms_engine.protocol.events import (
     HandshakeAccepted,
     HandshakeRefused,
     Heard,
+    MediaElsewhere,
     MediaInterrupted,
     Noise,
     NoiseKind,
@@ -277,7 +278,6 @@ def test_video_subscription():
         ({"msg_type": 99}, Noise(NoiseKind.UNKNOWN, "message type 99")),
         ({"msg_type": 99, "status_code": 0}, Noise(NoiseKind.UNKNOWN, "message type 99")),
         ({"msg_type": 7, "rtms_stream_id": "S"}, Noise(NoiseKind.UNEXPECTED, "ClientReadyAck")),
-        ({"msg_type": 14, "content": "AAAA"}, Noise(NoiseKind.UNEXPECTED, "AudioData")),
     ],
     ids=str,
 )
@@ -285,6 +285,13 @@ def test_video_subscription():
 def test_what_zoom_says_at_any_time(connection, message, means):
     """Events, states and statuses, also before message 2."""
     assert zoom_says(connection(), **message) == [means]
+
+
+def test_media_are_handed_on():
+    """To the connection that knows their parameters: every message may come on either (V1.md §3.6)."""
+    (output,) = zoom_says(ready(), msg_type=14, content="AAAA")
+    assert isinstance(output, MediaElsewhere)
+    assert (output.kind, output.message.content.data) == (MediaKind.AUDIO, bytes(3))
 
 
 def test_meta_data_is_nothing():

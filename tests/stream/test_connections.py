@@ -55,10 +55,10 @@ async def test_open_close_forget():
     book = Book(Zoom())
     signaling, audio = book.add(SIGNALING), book.add(AUDIO)
     assert book.connections.signaling is signaling
-    assert not book.connections.is_ready(MediaKind.AUDIO)
+    assert not book.connections.of(MediaKind.AUDIO)
     await asyncio.sleep(1)
-    assert book.connections.is_ready(MediaKind.AUDIO)
-    assert not book.connections.is_ready(MediaKind.CHAT)
+    assert book.connections.of(MediaKind.AUDIO)
+    assert not book.connections.of(MediaKind.CHAT)
     book.connections.close(AUDIO, 1)
     assert not book.connections.is_current(audio)
     assert audio.is_open

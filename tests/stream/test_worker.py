@@ -74,6 +74,25 @@ async def test_appendix_b():
     ]
 
 
+async def test_media_over_signaling_are_media():
+    """Every message may come on either socket; it is read as its own connection reads it (V1.md §3.6)."""
+    zoom = Zoom()
+    stream = AStream(zoom, "audio")
+    await stream.until(1)
+    zoom.play(1)
+    zoom.play(2, name="signaling")
+    zoom.say("signaling", msg_type=14, content={"user_id": 1, "data": "", "timestamp": START_MS})
+    await stream.until(2)
+    zoom.close("audio", "lost without a close frame")
+    await stream.until(3)
+    zoom.play(3, name="signaling")  # nobody has agreed with Zoom upon what sound is like
+    statistics = await stream.stops()
+    assert sounds(stream) == [b"   1", b"   2"]
+    assert statistics.noise == {"empty": 1, "unexpected": 1}
+    first, second = stream.events(AudioFrame)
+    assert (first.params, first.speaker) == (second.params, second.speaker)
+
+
 async def test_a_lost_media_connection_comes_back():
     """After 3 s, alone, with an ACK on the open signaling (V1.md §8.4)."""
     zoom = Zoom()

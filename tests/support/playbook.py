@@ -129,10 +129,11 @@ class Playbook:
 
     def _sentence(self, command: c.Command) -> str:
         match command:
-            case c.Connect(leg, generation, url, id_fields, use_defaults):
+            case c.Connect(leg, generation, url, id_fields, defaults):
                 assert generation > self.generations.get(leg, 0), "a generation came twice"
                 self.generations[leg] = generation
-                how = f" id_fields={id_fields}" * bool(id_fields) + " with defaults" * use_defaults
+                how = f" id_fields={id_fields}" * bool(id_fields)
+                how += f" with defaults of {', '.join(sorted(defaults))}" * bool(defaults)
                 return f"connect {leg.name} {url}{how}"
             case c.Disconnect(leg, generation):
                 assert generation == self.generations.get(leg), "a connection that does not exist"
