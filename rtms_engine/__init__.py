@@ -10,6 +10,7 @@ The plan of the house, from the cellar to the roof. Imports point down and inwar
 `transport`             conversations with the outside: bytes over verified WebSockets
 `sinks`, `recording`    where frames go: the contract, the small built-ins, the recorder
 `capture`               what the wire said: written, read, inspected, scrubbed, said again
+`notifications`         what others are told of streams and recordings
 `outbound`              webhooks that the engine sends: signed, kept on disk, guarded against its own net
 `export`                one file to watch, made of a recording
 `retention`, `audit`    what is deleted, when and why; a log of it that tells when it was touched
@@ -40,6 +41,7 @@ from .config import (
     Config,
     LimitsConfig,
     LogConfig,
+    NotificationConfig,
     RtmsConfig,
     Secret,
     ServerConfig,
@@ -106,6 +108,7 @@ __all__ = [
     "LogConfig",
     "MediaKind",
     "MediaParams",
+    "NotificationConfig",
     "Replayed",
     "RtmsConfig",
     "RtmsError",

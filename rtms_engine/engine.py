@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
 from importlib.metadata import version
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -49,10 +50,14 @@ from .model.signals import (
     StreamStarted,
     StreamStopped,
 )
+from .notifications.notifier import Facts, Notifier
+from .notifications.progress import Outcome as RecordingOutcome
+from .notifications.progress import Told
 from .processes.pool import ProcessPool, ProcessStatistics, cores
 from .processes.remote import RemoteStream
+from .retention.keeper import Removal
 from .sinks import registry
-from .sinks.base import Sink, SinkSpec, StreamInfo
+from .sinks.base import DeletionCause, Ending, Sink, SinkSpec, StreamInfo
 from .sinks.callback import Callback, CallbackSink
 from .sinks.delivery import PATIENT
 from .sinks.feed import Feed, FeedSink
@@ -91,6 +96,7 @@ NOT_RELOADABLE = (
     "api.anonymous",
     "api.hosts",
     "api.requests_per_s",
+    "notifications",
     "state.directory",
     "zoom.api_url",
     "zoom.oauth_url",
@@ -143,6 +149,7 @@ class Engine:
         self._totals = Totals()
         self._own_sinks.extend(map(_own, sinks))
         self._stories = StoryBook()
+        self._notifier = _notifier(config, self._facts_of, unix_s)
         self._hearing = hearing(self._note, self._unix_ms)
         self._pool = _pool(config, self._note)
         self._supervisor: Supervisor[StreamWorker | RemoteStream] = Supervisor(
@@ -165,13 +172,14 @@ class Engine:
         self._restart_policy = RestartPolicy()
         self._errands: set[asyncio.Task[None]] = set()
         """What nobody waits for when the engine is told to let go."""
-        self._keeper = keeper_of(config, self._factory.sinks, self._unix_ms)
+        self._keeper = keeper_of(config, self._factory.sinks, self._unix_ms, self._deleted)
         self._journal: Journal = MemoryJournal(unix_s)
         self._shelf = shelf_of(config)
         self._story_keeper = (
             StoryKeeper(self, self._shelf, self._policies, unix_s) if self._shelf is not None else None
         )
         self._running = AsyncExitStack()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._api: ApiServer | None = None
         self._lag: LoopLag | None = None
         self._port = config.server.port
@@ -194,6 +202,9 @@ class Engine:
                 await stack.enter_async_context(self._story_keeper)
             await stack.enter_async_context(self._services)
             await stack.enter_async_context(self._zoom_api)
+            self._loop = asyncio.get_running_loop()
+            if self._notifier is not None:
+                await stack.enter_async_context(self._notifier)
             if self._pool is not None:
                 await stack.enter_async_context(self._pool)
             await stack.enter_async_context(self._supervisor)
@@ -477,14 +488,13 @@ class Engine:
         and then changes nothing.
         """
         self._factory = StreamFactory(config, self._unix_ms, self._random)
-        self._keeper = keeper_of(config, self._factory.sinks, self._unix_ms)
+        self._keeper = keeper_of(config, self._factory.sinks, self._unix_ms, self._deleted)
         if self._pool is not None:
             self._pool.configure(config)
         self._secret_tokens.clear()
         self._secret_tokens.update(_secret_tokens(config))
         for key in NOT_RELOADABLE:
-            section, _, name = key.partition(".")
-            if getattr(getattr(config, section), name) != getattr(getattr(self._config, section), name):
+            if attrgetter(key)(config) != attrgetter(key)(self._config):
                 _log.warning("ReloadLimited", key=key, reason="it needs a restart")
         for name in self._services.outdated(self._factory.sinks):
             _log.warning("ReloadLimited", key=f"sinks.{name}", reason="it needs a restart")
@@ -562,6 +572,47 @@ class Engine:
             await asyncio.to_thread(self._keeper.sweep, frozenset(self._supervisor.workers))
             await asyncio.sleep(SWEEP_S)
 
+    # --- what is told of it ---
+
+    def _note(self, stream_id: str, entry: Entry) -> None:
+        self._stories.note(stream_id, entry)
+        if self._story_keeper is not None:
+            self._story_keeper.changed(stream_id, entry)
+        if self._notifier is not None:
+            self._notifier.hear(stream_id, entry)
+
+    def _deleted(self, removal: Removal, cause: DeletionCause) -> None:
+        """In a thread: the recording is gone."""
+        if self._notifier is None or self._loop is None or removal.sink not in self._factory.recording_sinks:
+            return
+        outcome = RecordingOutcome("deleted", cause=cause)
+        tell = self._notifier.tell_of_recording
+        self._loop.call_soon_threadsafe(tell, removal.kept.stream_id, outcome)
+
+    async def _tell_of_the_end(self, stream: StreamInfo, ending: Ending) -> None:
+        if self._notifier is None:
+            return
+        reason = ending.stop_reason
+        facts = {"stop_reason": reason.name, "code": int(reason), "detail": ending.detail}
+        self._notifier.tell(Told("stream.stopped", stream.stream_id, ending.timestamp_ms, facts))
+        for root in self._factory.recording_roots:
+            outcome = await asyncio.to_thread(_outcome, root, stream)
+            if outcome is not None:
+                self._notifier.tell_of_recording(stream.stream_id, outcome)
+
+    def _facts_of(self, stream_id: str) -> dict[str, Any]:
+        worker = self._supervisor.workers.get(StreamId(stream_id))
+        recent = (one.info for one in reversed(self._supervisor.recent) if one.info.stream_id == stream_id)
+        info = worker.info if worker else next(recent, None)
+        if info is None:
+            return {}
+        return {
+            "app": info.app,
+            "product": info.product.name,
+            "meeting": info.entity_id,
+            "meeting_id": info.meeting_id,
+        }
+
     def _make_worker(self, start: StreamStarted, resumed: bool) -> StreamWorker | RemoteStream:
         if not resumed:
             live = [worker.info for worker in self._supervisor.workers.values() if not worker.is_over]
@@ -571,11 +622,6 @@ class Engine:
         if self._pool is None:
             return self._factory.make(start, self._own_sinks, self._services, resumed=resumed)
         return self._factory.make_remote(start, self._own_sinks, self._services, self._pool, resumed=resumed)
-
-    def _note(self, stream_id: str, entry: Entry) -> None:
-        self._stories.note(stream_id, entry)
-        if self._story_keeper is not None:
-            self._story_keeper.changed(stream_id, entry)
 
     def _recall(self, stream_id: StreamId) -> None:
         """The story of a stream that is taken up goes on where an earlier engine left it."""
@@ -596,6 +642,7 @@ class Engine:
         else:
             await self._journal.stream_ended(stream_id)
         if statistics is not None and ending is not None:
+            await self._tell_of_the_end(statistics.info, ending)
             self._restart_if_wanted(statistics.info, ending.stop_reason)
 
     def _restart_if_wanted(self, stream: StreamInfo, reason: StopReason) -> None:
@@ -641,6 +688,28 @@ def _pool(config: Config, note: Note) -> ProcessPool | None:
     server = config.server
     size = cores() if server.workers == "auto" else server.workers
     return ProcessPool(size, server.worker_timeout_s, config, note) if size > 1 else None
+
+
+def _notifier(config: Config, facts: Facts, unix_s: Callable[[], float]) -> Notifier | None:
+    """Who tells of streams; None: nobody wants to know."""
+    if not config.notifications:
+        return None
+    if not config.state.directory:
+        raise ConfigError(["notifications: need [state] directory"])
+    return Notifier(config.notifications, Path(config.state.directory), facts, unix_s)
+
+
+def _outcome(root: Path, stream: StreamInfo) -> RecordingOutcome | None:
+    """How the newest recording of a stream ended. Blocks."""
+    from .recording import manifest  # which needs codecs
+
+    for folder in reversed(manifest.recordings_of(root, stream.entity_id, stream.stream_id)):
+        if tombstone := manifest.load_tombstone(folder):
+            return RecordingOutcome("deleted", cause=tombstone.cause)
+        if done := manifest.load(folder):
+            kinds = [one.kind for one in done.artefacts]
+            return RecordingOutcome(done.state, kinds, done.failure)
+    return None
 
 
 def _no_token(_text: str) -> None:

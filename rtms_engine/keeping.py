@@ -8,12 +8,18 @@ from .audit.log import AuditLog
 from .capture.tape import paths_of
 from .config import Config
 from .coordination.shelf import Shelf
-from .retention.keeper import Keeper
+from .retention.keeper import Keeper, Removal
+from .sinks.base import DeletionCause
 from .sinks.registry import ReadySink
 
 
-def keeper_of(config: Config, sinks: Iterable[ReadySink], unix_ms: Callable[[], int]) -> Keeper:
-    """The keeper of what these sinks store."""
+def keeper_of(
+    config: Config,
+    sinks: Iterable[ReadySink],
+    unix_ms: Callable[[], int],
+    deleted: Callable[[Removal, DeletionCause], None] = lambda _removal, _cause: None,
+) -> Keeper:
+    """The keeper of what these sinks store; ``deleted`` is told of what it deleted, in its thread."""
     shelf = shelf_of(config)
     state, captures = config.state.directory, Path(config.rtms.capture_directory)
     return Keeper(
@@ -22,6 +28,7 @@ def keeper_of(config: Config, sinks: Iterable[ReadySink], unix_ms: Callable[[], 
         AuditLog(Path(state)) if state else None,
         unix_ms,
         lambda stream_id: [*paths_of(captures, stream_id), *([shelf.path_of(stream_id)] if shelf else [])],
+        deleted,
     )
 
 

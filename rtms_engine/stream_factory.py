@@ -83,6 +83,11 @@ class StreamFactory:
             Path(sink.spec.directory(sink.config)) for sink in self._sinks if sink.spec.name == "recording"
         ]
 
+    @property
+    def recording_sinks(self) -> frozenset[str]:
+        """The names of the recording sinks."""
+        return frozenset(sink.name for sink in self._sinks if sink.spec.name == "recording")
+
     def may_connect(self, url: str) -> bool:
         """Whether a server is on the allow-list."""
         try:

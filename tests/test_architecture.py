@@ -23,6 +23,7 @@ LAW: dict[str, set[str]] = {
     "telemetry": {*BELOW, "telemetry"},
     # webhooks out: of sinks, and of the engine itself
     "outbound": {*BELOW, "telemetry", "outbound"},
+    "notifications": {*BELOW, "telemetry", "outbound", "notifications"},
     # recording: the registry names the built-in ones, and codecs and H.264 are the same for all
     "sinks": {*BELOW, "telemetry", "schema", "outbound", "sinks", "recording"},
     "recording": {*BELOW, "telemetry", "recording", "sinks.base", "sinks.delivery"},

@@ -544,3 +544,19 @@ def test_what_is_no_toml(tmp_path, content, problem):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         load_config(tmp_path / "config.toml", environ={})
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("url = 'http://public.example'", "notifications.1: url: must be an https:// URL"),
+        ("url = 'https://public.example'", "notifications.1: give either secrets or secrets_file"),
+        ("secrets = []", "notifications.1.url: is missing"),
+        (
+            "url = 'https://a.example'\nevent = []",
+            "notifications.1.event: is not known; did you mean 'events'?",
+        ),
+    ],
+)
+def test_notifications_are_checked(problems, text, problem):
+    assert any(one.startswith(problem) for one in problems(f"[[notifications]]\n{text}"))

@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from rtms_engine import schema
-from rtms_engine.config import SinkConfig, load
+from rtms_engine.config import NotificationConfig, SinkConfig, load
 from rtms_engine.config.apps import KEYS as APP_KEYS
 from rtms_engine.config.loading import SECTIONS, SINK_KEYS
+from rtms_engine.notifications.progress import EVENTS
 from rtms_engine.sinks import registry
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
@@ -48,7 +49,7 @@ def test_it_loads_as_it_is():
 
 def test_its_tables_are_all_there_are(uncommented):
     media = {f"media.{name}" for name in uncommented["media"]}
-    assert {*uncommented, *media} - {"media"} == {*SECTIONS, "apps", "sinks"}
+    assert {*uncommented, *media} - {"media"} == {*SECTIONS, "apps", "sinks", "notifications"}
 
 
 @pytest.mark.parametrize("name", SECTIONS)
@@ -66,6 +67,13 @@ def test_the_defaults_are_the_true_ones(uncommented, name):
 
 def test_every_key_of_an_app(uncommented):
     assert set(uncommented["apps"][0]) == set(APP_KEYS)
+
+
+def test_every_key_of_a_notification(uncommented):
+    (table,) = uncommented["notifications"]
+    assert set(table) == set(NotificationConfig.__struct_fields__)
+    assert tuple(table["events"]) == EVENTS
+    assert table["allow_private"] is False
 
 
 def test_every_built_in_sink_and_its_keys(uncommented):

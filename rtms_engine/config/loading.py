@@ -33,6 +33,7 @@ from .values import (
     Config,
     LimitsConfig,
     LogConfig,
+    NotificationConfig,
     RtmsConfig,
     ServerConfig,
     StateConfig,
@@ -61,7 +62,19 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
 SINK_KEYS = ("type", "name", "kinds", "delivery")
 """The keys that every ``[[sinks]]`` may have; the others are its type's own."""
 
-_ORDER = ("server", "apps", "zoom", "rtms", "media", "sinks", "api", "state", "limits", "log")
+_ORDER = (
+    "server",
+    "apps",
+    "zoom",
+    "rtms",
+    "media",
+    "sinks",
+    "notifications",
+    "api",
+    "state",
+    "limits",
+    "log",
+)
 _PROBES = ("/healthz", "/readyz")
 _SOON_MS = 20
 _DEFAULT_SINK = {"type": "recording"}
@@ -152,6 +165,7 @@ def _config(
         media=_suited(media, report, live=live),
         follow=video.follow,
         sinks=sinks,
+        notifications=_notifications(document.get("notifications", []), report),
         api=section("api", ApiConfig),
         state=section("state", StateConfig),
         limits=section("limits", LimitsConfig),
@@ -167,7 +181,7 @@ def _config(
 def _well_formed(document: _Table, report: Report) -> _Table:
     """The document without what is not known or not a table, with a problem for each."""
     sections = [name.split(".") for name in SECTIONS]
-    top = {"apps": list, "sinks": list, **{name[0]: dict for name in sections}}
+    top = {"apps": list, "sinks": list, "notifications": list, **{name[0]: dict for name in sections}}
     formed = _of_types("", document, top, report)
     media = {name[1]: dict for name in sections if name[0] == "media"}
     return formed | {"media": _of_types("media.", formed.get("media", {}), media, report)}
@@ -239,6 +253,8 @@ def _refuse_unusable(config: Config, report: Report) -> None:
         report.problem("server.path", f"must not be {' or '.join(_PROBES)}")
     if config.rtms.ca_file and not config.rtms.ca_file.is_file():
         report.problem("rtms.ca_file", "there is no such file")
+    if config.notifications and not config.state.directory:
+        report.problem("notifications", "need [state] directory, where they wait until they are delivered")
     for key, why in media_params.check(config.media).items():
         report.problem(f"media.{key}", why)
     if not report.problems:
@@ -262,6 +278,25 @@ def _note_retention(config: Config, report: Report) -> None:
                 for name, spec in stored.items()
                 if spec.store is None
             ]
+
+
+# --- notifications ---
+
+
+def _notifications(tables: Sequence[_Table], report: Report) -> tuple[NotificationConfig, ...]:
+    wanted = []
+    for number, table in enumerate(tables, 1):
+        prefix = f"notifications.{number}"
+        if problems := schema.problems(NotificationConfig, table):
+            for key, why in problems.items():
+                report.problem(f"{prefix}{key and '.'}{key}", why)
+            continue
+        one = schema.convert(NotificationConfig, table)
+        said = {key: Setting(value, report.file) for key, value in table.items()}
+        for key in NotificationConfig.__struct_fields__:
+            report.record(f"{prefix}.{key}", getattr(one, key), said, key)
+        wanted.append(one)
+    return tuple(wanted)
 
 
 # --- sinks ---

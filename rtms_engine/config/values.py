@@ -10,7 +10,11 @@ from msgspec import Meta
 from ..model.media import MediaParams, VideoParams
 from ..model.retention import Retention
 from ..model.secret import Secret
+from ..notifications.progress import EVENTS, Event
+from ..outbound.addresses import reach_of
+from ..outbound.signing import key_of
 from ..sinks.registry import SinkConfig
+from ..sinks.secrets import revealed
 from ..zoom_api.calls import BASE_URL
 
 FOLLOW_ACTIVE_SPEAKER = "active_speaker"
@@ -136,6 +140,28 @@ class ApiConfig(_Section, frozen=True):
     """Of one client, after a burst of twice as many."""
 
 
+class NotificationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One ``[[notifications]]``: who is told, by signed webhooks, what becomes of streams and recordings."""
+
+    url: str
+    """Where to: ``https://``."""
+    secrets: tuple[Secret, ...] = ()
+    """``whsec_`` and Base64; two while one replaces the other. Or ``secrets_file``."""
+    secrets_file: Path | None = None
+    """A file that holds them."""
+    events: tuple[Event, ...] = EVENTS
+    allow_private: bool = False
+    """Allow private addresses, and ``http://`` to them."""
+
+    def __post_init__(self) -> None:
+        reach_of(self.url, allow_private=self.allow_private)
+        self.keys()
+
+    def keys(self) -> tuple[bytes, ...]:
+        """The keys of the secrets. Raises ValueError if one is none."""
+        return tuple(map(key_of, revealed("secrets", self.secrets, self.secrets_file)))
+
+
 class StateConfig(_Section, frozen=True):
     """``[state]``: what must survive a crash of the engine."""
 
@@ -196,6 +222,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     sinks: Sequence[SinkConfig] = (SinkConfig("recording"),)
     api: ApiConfig = ApiConfig(enabled=False)
     """Off, unless a program asks for it; a configuration file has it on."""
+    notifications: Sequence[NotificationConfig] = ()
     state: StateConfig = StateConfig()
     limits: LimitsConfig = LimitsConfig()
     log: LogConfig = LogConfig()

@@ -40,6 +40,7 @@ class Keeper:
         audit: None: nothing is written down.
         unix_ms: the wall clock.
         captures: the capture files of a stream, which go with what is deleted of it.
+        deleted: told of everything that was deleted, in the thread that did it.
     """
 
     def __init__(
@@ -49,12 +50,14 @@ class Keeper:
         audit: AuditLog | None,
         unix_ms: Callable[[], int],
         captures: Callable[[StreamId], Sequence[Path]] = lambda _: (),
+        deleted: Callable[[Removal, DeletionCause], None] = lambda _removal, _cause: None,
     ) -> None:
         self._stores = stores
         self._policies = policies
         self._audit = audit
         self._unix_ms = unix_ms
         self._captures = captures
+        self._tell_deleted = deleted
 
     @property
     def has_work(self) -> bool:
@@ -134,7 +137,7 @@ class Keeper:
 
     def captured(self, stream_id: StreamId) -> int:
         """How many captures there are of a stream."""
-        return len(self._captures(stream_id))
+        return sum(path.exists() for path in self._captures(stream_id))
 
     def deauthorization_completed(self, number: int) -> None:
         """Write down that everything is gone which the request of this number was about."""
@@ -212,4 +215,6 @@ class Keeper:
                 },
             )
             _log.info("StreamDeleted", sink=sink, stream_id=kept.stream_id, reason=cause, files=files)
-            yield Removal(sink, kept, files, size)
+            removal = Removal(sink, kept, files, size)
+            self._tell_deleted(removal, cause)
+            yield removal
