@@ -66,7 +66,7 @@ from .sinks.services import Services
 from .stream.watching import watcher
 from .stream.worker import StreamStatistics, StreamWorker
 from .stream_factory import StreamFactory
-from .supervisor.admission import admit
+from .supervisor.admission import admit, full_disks
 from .supervisor.resources import look
 from .supervisor.restart import RestartPolicy
 from .supervisor.supervisor import Supervisor
@@ -614,14 +614,30 @@ class Engine:
         }
 
     def _make_worker(self, start: StreamStarted, resumed: bool) -> StreamWorker | RemoteStream:
+        without: frozenset[str] = frozenset()
         if not resumed:
             live = [worker.info for worker in self._supervisor.workers.values() if not worker.is_over]
             resources = look(self._factory.directories)
             if why := admit(start, live, self._config.limits, resources):
                 raise StreamRefused(why)
+            without = self._left_out(start, full_disks(self._config.limits, resources))
+        own, services = self._own_sinks, self._services
         if self._pool is None:
-            return self._factory.make(start, self._own_sinks, self._services, resumed=resumed)
-        return self._factory.make_remote(start, self._own_sinks, self._services, self._pool, resumed=resumed)
+            return self._factory.make(start, own, services, resumed=resumed, without=without)
+        return self._factory.make_remote(start, own, services, self._pool, resumed=resumed, without=without)
+
+    def _left_out(self, start: StreamStarted, full: Mapping[str, str]) -> frozenset[str]:
+        """The sinks that do not get a new stream, since their disk is full; the others go on.
+
+        Raises StreamRefused if no sink is left.
+        """
+        sinks = self._factory.sinks_of(start.app)
+        left_out = {sink.name: full[sink.directory] for sink in sinks if sink.directory in full}
+        if left_out and len(left_out) == len(sinks) and not self._own_sinks:
+            raise StreamRefused(next(iter(left_out.values())))
+        for name, why in left_out.items():
+            _log.error("SinkLeftOut", stream_id=start.stream_id, sink=name, reason=why)
+        return frozenset(left_out)
 
     def _recall(self, stream_id: StreamId) -> None:
         """The story of a stream that is taken up goes on where an earlier engine left it."""

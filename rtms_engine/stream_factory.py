@@ -3,7 +3,7 @@
 A reloaded configuration makes a new factory; streams that run keep what they were made with.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -74,14 +74,16 @@ class StreamFactory:
     @property
     def directories(self) -> list[str]:
         """Where the sinks write."""
-        return [place for sink in self._sinks if (place := sink.spec.directory(sink.config))]
+        return [sink.directory for sink in self._sinks if sink.writes_to_disk]
 
     @property
     def recording_roots(self) -> list[Path]:
         """Where the recording sinks write."""
-        return [
-            Path(sink.spec.directory(sink.config)) for sink in self._sinks if sink.spec.name == "recording"
-        ]
+        return [Path(sink.directory) for sink in self._sinks if sink.spec.name == "recording"]
+
+    def sinks_of(self, app: str) -> Sequence[ReadySink]:
+        """The configured sinks that a new stream of an app gets."""
+        return self._sinks_of(self._apps[app])
 
     @property
     def recording_sinks(self) -> frozenset[str]:
@@ -114,6 +116,7 @@ class StreamFactory:
         services: Services | None = None,
         *,
         resumed: bool,
+        without: Collection[str] = (),
     ) -> StreamWorker:
         """The worker of a stream; the start is the first thing that it will hear.
 
@@ -123,13 +126,15 @@ class StreamFactory:
             services: those of the configured sinks, running; None: they run in another process, which
                 feeds the sinks that use them.
             resumed: an earlier engine had the stream.
+            without: names of configured sinks that do not get it.
 
         Raises:
             EndpointRefused: its server is off the allow-list.
         """
-        info = self._info(start, own_sinks, resumed)
         app = self._apps[start.app]
-        runners = make_runners([*self._sinks_of(app), *own_sinks], services, self._spill_of(app))
+        sinks = [*(sink for sink in self._sinks_of(app) if sink.name not in without), *own_sinks]
+        info = self._info(start, sinks, resumed)
+        runners = make_runners(sinks, services, self._spill_of(app))
         environment = self._environment
         is_late = not resumed and environment.unix_ms() - start.event_ts_ms > LATE_MS
         if self._may_capture(app):
@@ -152,18 +157,21 @@ class StreamFactory:
         places: Places,
         *,
         resumed: bool,
+        without: frozenset[str] = frozenset(),
     ) -> RemoteStream:
         """As `make`, of a stream that runs in another process. Only ``own_sinks`` and those that have a
         service are fed in this one.
         """
-        info = self._info(start, own_sinks, resumed)
         app = self._apps[start.app]
-        fed_here = [*(sink for sink in self._sinks_of(app) if sink.spec.service), *own_sinks]
+        sinks = [sink for sink in self._sinks_of(app) if sink.name not in without]
+        info = self._info(start, [*sinks, *own_sinks], resumed)
+        fed_here = [*(sink for sink in sinks if sink.spec.service), *own_sinks]
         live = any(sink.live for sink in fed_here)
         runners = make_runners(fed_here, services, self._spill_of(app))
-        return RemoteStream(info, start, runners, places, self._environment.unix_ms, live=live)
+        unix_ms = self._environment.unix_ms
+        return RemoteStream(info, start, runners, places, unix_ms, live=live, without=without)
 
-    def _info(self, start: StreamStarted, own_sinks: Sequence[ReadySink], resumed: bool) -> StreamInfo:
+    def _info(self, start: StreamStarted, sinks: Sequence[ReadySink], resumed: bool) -> StreamInfo:
         self._environment.policy.endpoint(start.server_urls[0])
         return StreamInfo(
             stream_id=start.stream_id,
@@ -172,7 +180,7 @@ class StreamFactory:
             entity_id=start.entity_id,
             started_ms=start.event_ts_ms,
             media=self._settings.params,
-            kinds=_union([*self._sinks_of(self._apps[start.app]), *own_sinks]),
+            kinds=_union(sinks),
             meeting_id=start.meeting_id,
             account_id=start.account_id,
             operator_id=start.operator_id,

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -45,7 +45,14 @@ _log = structlog.get_logger()
 class Factory(Protocol):
     """Makes workers; `rtms_engine.stream_factory.StreamFactory` is one."""
 
-    def make(self, start: StreamStarted, own_sinks: Sequence[ReadySink], *, resumed: bool) -> StreamWorker:
+    def make(
+        self,
+        start: StreamStarted,
+        own_sinks: Sequence[ReadySink],
+        *,
+        resumed: bool,
+        without: Collection[str] = (),
+    ) -> StreamWorker:
         """The worker of a stream. Raises RtmsError if it must not be joined."""
 
 
@@ -99,7 +106,7 @@ class Host:
         stream_id = said.start.stream_id
         own_sinks = [] if said.wanted is None else [self._forwarding(said)]
         try:
-            worker = self._factory.make(said.start, own_sinks, resumed=said.resumed)
+            worker = self._factory.make(said.start, own_sinks, resumed=said.resumed, without=said.without)
         except RtmsError as error:
             _log.error("StreamRefused", stream_id=stream_id, reason=str(error))
             self._say(Finished(stream_id, True, None))

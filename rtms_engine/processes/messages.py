@@ -36,6 +36,8 @@ class Begin(msgspec.Struct, frozen=True):
     """The media that the engine's own sinks want to have forwarded, besides all events; None: it has none."""
     live: bool
     """One of them wants it as soon as possible."""
+    without: frozenset[str] = frozenset()
+    """Configured sinks that do not get the stream."""
 
 
 class Hear(msgspec.Struct, frozen=True):

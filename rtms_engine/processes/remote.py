@@ -54,8 +54,11 @@ class RemoteStream:
         unix_ms: Callable[[], int],
         *,
         live: bool,
+        without: frozenset[str] = frozenset(),
     ) -> None:
-        """``live``: one of the runners' sinks wants it as soon as possible."""
+        """``live``: one of the runners' sinks wants it as soon as possible. ``without``: names of configured
+        sinks that do not get the stream.
+        """
         self.info = info
         self._runners = tuple(runners)
         self._demux = Demultiplexer(self._runners)
@@ -63,6 +66,7 @@ class RemoteStream:
         self._watched = Demultiplexer([])
         self._tasks: asyncio.TaskGroup | None = None
         self._live = live
+        self._without = without
         self._places = places
         self._unix_ms = unix_ms
         self._record = heard(StreamRecord(), start, unix_ms())
@@ -177,7 +181,9 @@ class RemoteStream:
         while True:
             self._process = await self._places.place(self)
             assert self._record.start is not None  # noqa: S101 - it began with one
-            self._process.send(Begin(self._record.start, self._resumed, self._wanted, self._live))
+            self._process.send(
+                Begin(self._record.start, self._resumed, self._wanted, self._live, self._without)
+            )
             if self._watchers:
                 self._process.send(self._watch)
             for order in self._orders:

@@ -68,7 +68,12 @@ class ReadySink(msgspec.Struct, frozen=True):
     @property
     def writes_to_disk(self) -> bool:
         """Whether it has a place on a disk, as far as its spec tells."""
-        return bool(self.spec.directory(self.config))
+        return bool(self.directory)
+
+    @property
+    def directory(self) -> str:
+        """Where it writes; empty: nowhere, as far as its spec tells."""
+        return str(self.spec.directory(self.config) or "")
 
     @property
     def live(self) -> bool:

@@ -64,12 +64,20 @@ def admit(
     Returns:
         None if it may start, else why not, as a sentence.
     """
-    return (
-        _too_many(live, limits)
-        or _of_meeting(start, live, limits)
-        or _disk_full(limits, resources)
-        or _memory_full(limits, resources)
-    )
+    return _too_many(live, limits) or _of_meeting(start, live, limits) or _memory_full(limits, resources)
+
+
+def full_disks(limits: Limits, resources: Resources) -> Mapping[str, str]:
+    """The directories in which nothing new may begin, and why, as a sentence.
+
+    A disk that is nearly full concerns the sinks that write to it: the others may have the stream.
+    """
+    return {
+        directory: f"{free_mb:.0f} MB are free for {directory}, and [limits] min_free_disk_mb wants "
+        f"{limits.min_free_disk_mb}"
+        for directory, free_mb in resources.free_disk_mb.items()
+        if free_mb < limits.min_free_disk_mb
+    }
 
 
 def _too_many(live: Collection[LiveStream], limits: Limits) -> str | None:
@@ -92,16 +100,6 @@ def _of_meeting(start: StreamStarted, live: Collection[LiveStream], limits: Limi
         return f"it is not the original host's, and {setting}"
     if any((other.app, other.entity_id) == (start.app, start.entity_id) for other in live):
         return f"another stream of this meeting runs, and {setting}"
-    return None
-
-
-def _disk_full(limits: Limits, resources: Resources) -> str | None:
-    for directory, free_mb in resources.free_disk_mb.items():
-        if free_mb < limits.min_free_disk_mb:
-            return (
-                f"{free_mb:.0f} MB are free for {directory}, and [limits] min_free_disk_mb wants "
-                f"{limits.min_free_disk_mb}"
-            )
     return None
 
 

@@ -35,6 +35,7 @@ SENTENCES: Mapping[str, str] = {
     "StatusHeard": "Zoom said status {status}. {meaning}",
     "StreamStateChanged": "The stream's state is {state} now. {meaning}",
     "GapNoted": "{gap_ms} ms of {leg} are missing: {reason}.",
+    "SinkLeftOut": "The sink {sink} does not get this stream: {reason}.",
     "SinkDetached": "The sink {sink} gets nothing more: {reason}.",
     "SinkFailed": "The sink {sink} failed: {reason}.",
     "SinkRestarted": "The sink {sink} failed and is made anew: {reason}.",

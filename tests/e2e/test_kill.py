@@ -81,6 +81,7 @@ async def engine(folder: Path, port: int) -> AsyncIterator[None]:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "rtms_engine", "run", "--config", str(config)),
             cwd=REPOSITORY,
+            env={**os.environ, "PYTHONFAULTHANDLER": "1"},
             stderr=log,
         )
     try:

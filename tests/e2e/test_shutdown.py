@@ -141,6 +141,23 @@ async def test_limits(tmp_path: Path, limits: LimitsConfig, joined: int) -> None
     assert len(list(tmp_path.glob("*/*/*/manifest.json"))) == joined
 
 
+async def test_a_full_disk_stops_new_recordings_only(tmp_path: Path) -> None:
+    """The sinks that need no disk have the stream all the same, and its story says who has not."""
+    sinks = (recording(tmp_path), SinkConfig("null", kinds=frozenset({MediaKind.AUDIO})))
+    limits = LimitsConfig(min_free_disk_mb=10**9)
+    async with zoom_and_engine(*sinks, limits=limits) as (zoom, engine):
+        meeting = await zoom.start(SCRIPT, engine.webhook_url)
+        await asyncio.sleep(1)
+        await meeting.stop()
+        stats = await over(engine, meeting)
+    assert {sink.name: bool(sink.written) for sink in stats.sinks} == {"null": True}
+    assert stats.info.kinds == {MediaKind.AUDIO}
+    [told] = [entry for entry in engine.story(meeting.stream_id) if entry.event == "SinkLeftOut"]
+    assert told.text.startswith("The sink recording does not get this stream: ")
+    assert "min_free_disk_mb" in told.text
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_reloading_is_for_new_streams(tmp_path: Path) -> None:
     """A stream keeps its sinks; the next one has the new ones; what cannot change is said."""
     async with zoom_and_engine(SinkConfig("null")) as (zoom, engine):

@@ -132,3 +132,15 @@ async def test_deaths_long_ago_are_forgiven(stream: RemoteStream, places: Places
     stream.finished(Finished(STREAM, True, DONE))
     assert await running
     assert len(places.given) == 2 * MOST_DEATHS + 1
+
+
+async def test_every_process_knows_which_sinks_are_left_out(places: Places) -> None:
+    without = frozenset({"recording"})
+    stream = RemoteStream(INFO, START, [], places, lambda: 1_000, live=False, without=without)
+    running = asyncio.ensure_future(stream.run())
+    await settle()
+    stream.died()
+    await settle()
+    assert [place.heard[0].without for place in places.given] == [without, without]
+    stream.finished(Finished(STREAM, True, DONE))
+    assert await running

@@ -4,7 +4,7 @@ from rtms_engine.config import LimitsConfig
 from rtms_engine.model.ids import StreamId
 from rtms_engine.model.products import MEETING
 from rtms_engine.model.signals import StreamStarted
-from rtms_engine.supervisor.admission import Resources, admit
+from rtms_engine.supervisor.admission import Resources, admit, full_disks
 from rtms_engine.supervisor.resources import look, memory_mb
 
 PLENTY = Resources({"recordings": 1e6}, 10.0)
@@ -65,13 +65,6 @@ def test_another_app_is_another_matter():
 @pytest.mark.parametrize(
     ("resources", "limits", "reason"),
     [
-        (Resources({"a": 1000.0}), {}, None),
-        (
-            Resources({"a": 2000.0, "/rec": 999.4}),
-            {},
-            "999 MB are free for /rec, and [limits] min_free_disk_mb wants 1000",
-        ),
-        (Resources({"a": 0.0}), {"min_free_disk_mb": 0}, None),
         (Resources(), {}, None),
         (Resources({}, 1e6), {}, None),
         (Resources({}, 499.0), {"max_memory_mb": 500}, None),
@@ -85,6 +78,23 @@ def test_another_app_is_another_matter():
 )
 def test_what_the_machine_has_left(resources, limits, reason):
     assert why(start(), resources=resources, **limits) == reason
+
+
+@pytest.mark.parametrize(
+    ("free", "limits", "full"),
+    [
+        ({"a": 1000.0}, {}, {}),
+        (
+            {"a": 2000.0, "/rec": 999.4},
+            {},
+            {"/rec": "999 MB are free for /rec, and [limits] min_free_disk_mb wants 1000"},
+        ),
+        ({"a": 0.0}, {"min_free_disk_mb": 0}, {}),
+        ({}, {}, {}),
+    ],
+)
+def test_where_nothing_new_may_begin(free, limits, full):
+    assert full_disks(LimitsConfig(**limits), Resources(free)) == full
 
 
 # --- looking ---
