@@ -133,7 +133,7 @@ class Artifacts:
                 self._download,
                 scope=None,
                 query=PartQuery,
-                media_type="application/octet-stream",
+                media_types=tuple(sorted({one.media_type for one in (*_KINDS.values(), _ANYTHING)})),
                 also_head=True,
                 other_statuses={206: "A part of the file.", 304: "It is still the same."},
                 problems=(404, 410, 416),

@@ -173,7 +173,12 @@ class DirectConnect:
         wanted: ZoomRtms = call.body.zoom_rtms
         urls = tuple(url for url in url_list(wanted.server_urls) if url.startswith(("wss://", "ws://")))
         if not urls:
-            raise Refused.of(400, "There is no wss:// URL.", field="body.zoom_rtms.server_urls")
+            raise Refused.of(
+                400,
+                "There is no wss:// URL.",
+                "Give server_urls as the webhook had them.",
+                field="body.zoom_rtms.server_urls",
+            )
         if wanted.signature:
             checked_signature(wanted.signature, "body.zoom_rtms.signature")
         start = StreamStarted(

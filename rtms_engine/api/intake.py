@@ -99,7 +99,9 @@ class Intake:
         try:
             signal = parse(body, app, self._unix_ms())
         except WebhookRejected as error:
-            raise Refused.of(400, f"It is no webhook: {error.reason}.", field="body") from error
+            raise Refused.of(
+                400, f"It is no webhook: {error.reason}.", "Hand in the body as Zoom posted it.", field="body"
+            ) from error
         match signal:
             case StreamStarted() | StreamInterrupted() | StreamStopped():
                 return signal

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -49,6 +50,8 @@ def _operation(row: Operation, schema_of: dict[int, Any], query: dict[str, Any])
     }
     for status, meaning in row.other_statuses.items():
         described["responses"][str(status)] = {"description": meaning}
+        if status == HTTPStatus.PARTIAL_CONTENT:
+            described["responses"][str(status)]["content"] = _answer(row, schema_of)["content"]
     if row.description:
         described["description"] = row.description
     if row.body is not None:
@@ -72,8 +75,11 @@ def _answer(row: Operation, schema_of: dict[int, Any]) -> dict[str, Any]:
     if schemas := [schema_of[id(one)] for one in _answers(row)]:
         schema = schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
         return {"description": "Done.", "content": {row.media_type: {"schema": schema}}}
-    if row.media_type != "application/json":
-        return {"description": "Done.", "content": {row.media_type: {}}}
+    if row.media_types or row.media_type != "application/json":
+        return {
+            "description": "Done.",
+            "content": {one: {} for one in row.media_types or (row.media_type,)},
+        }
     return {"description": "Done."}
 
 

@@ -58,6 +58,8 @@ class Operation(msgspec.Struct, frozen=True):
     also_head: bool = False
     """Whether HEAD is answered too, with the headers alone."""
     media_type: str = "application/json"
+    media_types: tuple[str, ...] = ()
+    """All that a response of its own may have, if it is not always the same."""
     problems: tuple[int, ...] = ()
     """Statuses from 400 on that it may answer with, besides those that all share."""
     description: str = ""

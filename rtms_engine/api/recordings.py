@@ -176,7 +176,8 @@ def artifacts_url(stream_id: str, part: int, path: str = "") -> str:
 
 def unreadable(error: OSError) -> Refused:
     """The disk does not let us."""
-    return Refused.of(500, f"The recording cannot be read: {error.strerror or 'the disk failed'}.")
+    why = error.strerror or "the disk failed"
+    return Refused.of(500, f"The recording cannot be read: {why}.", "See the disk, and who may read it.")
 
 
 def _oldest_first(one: Recorded) -> tuple[int, int, Path]:

@@ -170,7 +170,7 @@ class Streams:
         try:
             self._engine.end_stream(stream.info.stream_id)
         except KeyError:
-            raise Refused.of(409, "The stream has ended already.") from None
+            raise Refused.of(409, "The stream has ended already.", "Stop one whose state is live.") from None
 
     def _known(self) -> Iterable[StreamStatistics]:
         live = self._engine.live_streams()

@@ -1,5 +1,6 @@
 """The API over real sockets: what comes in is checked, what goes out is as described."""
 
+from io import BytesIO
 from pathlib import Path
 
 import aiohttp
@@ -82,3 +83,34 @@ async def test_it_is_json_that_it_speaks() -> None:
     async with zoom_and_api() as (_, _, client):
         response = await client.get("/api/v1/streams")
         assert msgspec.json.decode(await response.read()) == {"streams": [], "next": ""}
+
+
+async def test_every_refusal_says_what_to_do() -> None:
+    """Whatever is asked wrongly: a cause, a remedy, and the field if one is to blame."""
+    stream = "/api/v1/streams/nothing"
+    asked = [
+        ("GET", "/api/v1/recordings?from=never", None),
+        ("GET", "/api/v1/recordings/nothing", None),
+        ("GET", f"{stream}/artifacts", None),
+        ("GET", f"{stream}/artifacts/audio/mixed.wav", None),
+        ("DELETE", stream, None),
+        ("POST", f"{stream}/pause", None),
+        ("POST", f"{stream}/resume", None),
+        ("POST", f"{stream}/video", b'{"user_id": 1}'),
+        ("POST", f"{stream}/video", b"{"),
+        ("POST", "/api/v1/streams", b"[]"),
+        ("POST", "/api/v1/streams", b'{"event": "x", "payload": {}}'),
+        ("POST", "/api/v1/streams?app=nobody", b'{"event": "x", "payload": {}}'),
+        ("POST", "/api/v1/streams", BytesIO(b" " * 2_000_000)),
+        ("POST", "/api/v1/meeting_direct_connect", b"{}"),
+        ("GET", "/api/v1/meeting_direct_connect/nothing", None),
+    ]
+    async with zoom_and_api() as (_, _, client):
+        for method, path, body in asked:
+            async with client.request(method, path, data=body) as response:
+                assert response.content_type == "application/problem+json", path
+                problem = msgspec.json.decode(await response.read())
+                assert problem["status"] == response.status >= 400
+                assert problem["detail"] and problem["remedy"], (path, problem)
+                if response.status == 400:
+                    assert problem["field"], (path, problem)
