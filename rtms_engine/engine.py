@@ -26,9 +26,11 @@ from aiohttp import web
 
 from .api.access import Doorkeeper
 from .api.chronicle import Chronicle, StoryKeeper
+from .api.engine import Disk, EngineStatus, ProcessStatus, engine_operation, queues
 from .api.face import Deleted, HandedIn
 from .api.metrics import Totals, metrics_operation
 from .api.server import ApiServer
+from .api.session import Sessions
 from .api.streams import Streams
 from .api.tokens import TokenFile
 from .config import AppConfig, Config
@@ -67,10 +69,11 @@ from .stream.watching import watcher
 from .stream.worker import StreamStatistics, StreamWorker
 from .stream_factory import StreamFactory
 from .supervisor.admission import admit, full_disks
-from .supervisor.resources import look
+from .supervisor.resources import look, memory_mb
 from .supervisor.restart import RestartPolicy
 from .supervisor.supervisor import Supervisor
 from .telemetry.histogram import Histogram
+from .telemetry.load import Load
 from .telemetry.loop_lag import LoopLag
 from .telemetry.story import Entry, Note, StoryBook, hearing
 from .telemetry.tap import tap, untap
@@ -182,6 +185,8 @@ class Engine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._api: ApiServer | None = None
         self._lag: LoopLag | None = None
+        self._load = Load()
+        self._started_s = 0.0
         self._port = config.server.port
 
     async def __aenter__(self) -> Self:
@@ -190,6 +195,7 @@ class Engine:
         Raises:
             ConfigError: an address cannot be used, or another engine has the state directory.
         """
+        self._started_s = self._unix_s()
         async with AsyncExitStack() as stack:
             tap(self._hearing)
             stack.callback(untap, self._hearing)
@@ -253,6 +259,7 @@ class Engine:
 
         def tick() -> None:
             ticks.pop_all()
+            self._load.note(loop.time(), time.process_time())
             ticks.callback(loop.call_at(lag.tick(loop.time()), tick).cancel)
 
         stack.push_async_exit(ticks)
@@ -265,12 +272,19 @@ class Engine:
         from .api.direct_connect import DirectConnect
         from .api.intake import Intake
         from .api.live import Live
+        from .api.picture import Pictures
         from .api.recordings import Recordings
         from .recording.library import Library
 
         api, directory = self._config.api, self._config.state.directory
         find = TokenFile(Path(directory)).find if directory else _no_token
         library = Library()
+        doorkeeper = Doorkeeper(
+            find,
+            anonymous=api.anonymous,
+            hosts=frozenset(api.hosts),
+            requests_per_s=api.requests_per_s,
+        )
         return ApiServer(
             [
                 *Streams(self).operations(),
@@ -281,14 +295,12 @@ class Engine:
                 *Recordings(library, self.recording_roots).operations(),
                 *Artifacts(self, library, self.recording_roots).operations(),
                 *Chronicle(self, self._shelf).operations(),
+                *Pictures(self, library, self.recording_roots).operations(),
+                *Sessions(doorkeeper).operations(),
+                engine_operation(self.status),
                 metrics_operation(self),
             ],
-            Doorkeeper(
-                find,
-                anonymous=api.anonymous,
-                hosts=frozenset(api.hosts),
-                requests_per_s=api.requests_per_s,
-            ),
+            doorkeeper,
             version=self.version,
             host=api.host,
             port=api.port,
@@ -386,6 +398,29 @@ class Engine:
     def recording_roots(self) -> list[Path]:
         """Where recordings lie."""
         return self._factory.recording_roots
+
+    def status(self) -> EngineStatus:
+        """How the engine fares, at a look."""
+        live = self.live_streams().values()
+        others = self.processes()
+        mine = 0 if others else len(live)
+        lags = self.loop_lags()
+        return EngineStatus(
+            version=self.version,
+            started_ms=int(self._started_s * 1000),
+            uptime_s=round(self._unix_s() - self._started_s, 1),
+            draining=not self._supervisor.accepts,
+            streams=len(live),
+            ended={reason: int(count) for (reason,), count in self._totals.ended.items()},
+            memory_mb=round(memory_mb(), 1),
+            processes=[
+                ProcessStatus("engine", mine, self._load.share, lags["engine"]),
+                *(ProcessStatus(str(one.number), one.streams, one.load, one.lag_s) for one in others),
+            ],
+            sinks=queues(sink for stream in live for sink in stream.sinks),
+            disks=[Disk(place, int(free)) for place, free in self.free_disk().items()],
+            webhooks=self.webhook_results(),
+        )
 
     @contextmanager
     def watch(

@@ -18,6 +18,8 @@ ANYBODY = Token("anonymous", "", frozenset(Scope), 0)
 """Whoever needs no token."""
 SCHEMES = ("bearer", "token")
 """Of ``Authorization``; the second is what Recall's clients send."""
+NOBODY = Token("nobody", "", frozenset(), 0)
+"""Whoever calls what is open to all."""
 COOKIE = "rtms_token"
 """Where a browser keeps its token; out of reach of scripts."""
 FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
@@ -57,14 +59,28 @@ class Doorkeeper:
         self._refuse_strangers(headers)
         is_here = is_loopback(peer) and not any(name in headers for name in FORWARDED)
         token = self._identify(headers.get("Authorization", ""), cookie, is_here)
-        if wait_s := self._bucket.take(token.name if token.sha256 else peer, now):
+        self._slow_down(token.name if token.sha256 else peer, now)
+        return token
+
+    def receive(self, peer: str, headers: Mapping[str, str], now: float) -> None:
+        """Let a request in that is anybody's: for a page without content, or to sign in. Raises Refused."""
+        self._refuse_strangers(headers)
+        self._slow_down(peer, now)
+
+    def recognize(self, text: str) -> Token:
+        """Whose token it is. Raises Refused."""
+        if (token := self._find(text)) is None:
+            raise _no_token("The token is not known.")
+        return token
+
+    def _slow_down(self, client: str, now: float) -> None:
+        if wait_s := self._bucket.take(client, now):
             raise Refused.of(
                 429,
                 "Too many requests.",
                 "Wait as long as Retry-After says.",
                 Retry_After=str(math.ceil(wait_s)),
             )
-        return token
 
     def _refuse_strangers(self, headers: Mapping[str, str]) -> None:
         host = headers.get("Host", "")
@@ -86,9 +102,7 @@ class Doorkeeper:
         kind, _, given = authorization.partition(" ")
         text = given.strip() if kind.lower() in SCHEMES else cookie
         if text:
-            if (token := self._find(text)) is None:
-                raise _no_token("The token is not known.")
-            return token
+            return self.recognize(text)
         if self._anonymous == "everywhere" or (self._anonymous == "loopback" and is_here):
             return ANYBODY
         raise _no_token("A token is needed.")

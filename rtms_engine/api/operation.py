@@ -45,6 +45,8 @@ class Operation(msgspec.Struct, frozen=True):
     handle: Handle
     scope: Scope | None = Scope.READ
     """Needed to call it; None: anybody may who is let in at all."""
+    is_open: bool = False
+    """Whether it may be called by who is not let in at all: it has no content."""
     query: type[msgspec.Struct] = NoQuery
     body: Any = None
     """The type of the body; None: there is none."""

@@ -5,17 +5,19 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 import structlog
 from aiohttp import web
 
 from ..errors import ConfigError
-from .access import COOKIE, Doorkeeper, require
+from .access import COOKIE, NOBODY, Doorkeeper, require
 from .openapi import describe
 from .operation import Call, Operation, read_body, read_query
+from .pages import Pages
 from .problem import MEDIA_TYPE, Refused
+from .tokens import Token
 
 LARGEST_BODY = 1024 * 1024
 SECURITY_HEADERS = {
@@ -46,6 +48,7 @@ class ApiServer:
     ) -> None:
         self._operations = operations
         self._doorkeeper = doorkeeper
+        self._pages = Pages()
         self._description = msgspec.json.encode(describe(operations, version))
         self._host = host
         self._port = port
@@ -91,11 +94,13 @@ class ApiServer:
             if operation.also_head:
                 application.router.add_route("HEAD", operation.path, handler)
         application.router.add_get("/api/openapi.json", self._openapi)
+        for path in self._pages.paths:
+            application.router.add_get(path, self._page)
         return application
 
     def _handler(self, operation: Operation) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
-            token = self._admit(request)
+            token = self._receive(request) if operation.is_open else self._admit(request)
             if operation.scope is not None:
                 require(token, operation.scope)
             query = read_query(operation, request.query)
@@ -108,10 +113,18 @@ class ApiServer:
 
         return handle
 
-    def _admit(self, request: web.Request) -> Any:
+    def _admit(self, request: web.Request) -> Token:
         now = asyncio.get_running_loop().time()
         cookie = request.cookies.get(COOKIE, "")
         return self._doorkeeper.admit(request.remote or "", request.headers, cookie, now)
+
+    def _receive(self, request: web.Request) -> Token:
+        self._doorkeeper.receive(request.remote or "", request.headers, asyncio.get_running_loop().time())
+        return NOBODY
+
+    async def _page(self, request: web.Request) -> web.Response:
+        self._receive(request)
+        return self._pages.answer(request)
 
     async def _openapi(self, request: web.Request) -> web.Response:
         self._admit(request)

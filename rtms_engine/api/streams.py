@@ -1,6 +1,6 @@
 """The streams that run, and the last that ended."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -8,7 +8,6 @@ from msgspec import Meta
 
 from ..model.causes import Cause
 from ..model.events import GapNoted
-from ..model.ids import StreamId
 from ..model.media import MediaKind
 from ..model.reasons import explain
 from ..stream.overview import LegState, ParticipantState
@@ -149,7 +148,7 @@ class Streams:
 
     async def _list(self, call: Call) -> StreamPage:
         query: StreamQuery = call.query
-        found = [stream for stream in self._known() if _matches(stream, query)]
+        found = [stream for stream in known(self._engine) if _matches(stream, query)]
         found.sort(key=_key)
         if query.after:
             found = [stream for stream in found if _key(stream) > query.after]
@@ -172,19 +171,24 @@ class Streams:
         except KeyError:
             raise Refused.of(409, "The stream has ended already.", "Stop one whose state is live.") from None
 
-    def _known(self) -> Iterable[StreamStatistics]:
-        live = self._engine.live_streams()
-        yield from live.values()
-        for stream in reversed(self._engine.recent_streams()):
-            if stream.info.stream_id not in live:
-                yield stream
-
     def _find(self, call: Call) -> StreamStatistics:
-        stream_id = StreamId(call.path["stream_id"])
-        for stream in self._known():
-            if stream.info.stream_id == stream_id:
-                return stream
-        raise not_found("stream of this id")
+        if (stream := stream_of(self._engine, call.path["stream_id"])) is None:
+            raise not_found("stream of this id")
+        return stream
+
+
+def known(engine: EngineFace) -> Iterator[StreamStatistics]:
+    """The streams that run, and the last that ended."""
+    live = engine.live_streams()
+    yield from live.values()
+    for stream in reversed(engine.recent_streams()):
+        if stream.info.stream_id not in live:
+            yield stream
+
+
+def stream_of(engine: EngineFace, stream_id: str) -> StreamStatistics | None:
+    """One of them; None if it is not known."""
+    return next((stream for stream in known(engine) if stream.info.stream_id == stream_id), None)
 
 
 def _matches(stream: StreamStatistics, query: StreamQuery) -> bool:

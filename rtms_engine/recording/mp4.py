@@ -69,6 +69,8 @@ class Fragment(NamedTuple):
     at_ms: int
     pictures: int
     duration_ms: int
+    has_key: bool
+    """Whether decoding can begin in it."""
 
 
 def header(width: int, height: int, configuration: bytes) -> bytes:
@@ -158,16 +160,24 @@ def read_label(path: Path) -> Label | None:
     return None
 
 
-def fragments(path: Path) -> list[Fragment]:
-    """All that are whole, and say what makes sense. Blocks; raises OSError."""
+def fragments(path: Path, start: int = 0) -> list[Fragment]:
+    """All that are whole, and say what makes sense. Blocks; raises OSError.
+
+    Args:
+        path: of a file of ours.
+        start: where to begin: 0, or where a fragment began or ended.
+    """
     with path.open("rb") as file:
-        return list(_fragments(file))
+        return list(_fragments(file, start))
 
 
-def pictures(path: Path) -> Iterator[tuple[Picture, int]]:
-    """All that are whole, in order, and for how many milliseconds each is shown. Blocks; raises OSError."""
+def pictures(path: Path, start: int = 0) -> Iterator[tuple[Picture, int]]:
+    """All that are whole, in order, and for how many milliseconds each is shown. Blocks; raises OSError.
+
+    ``start`` as in `fragments`.
+    """
     with path.open("rb") as file:
-        for found in _fragments(file):
+        for found in _fragments(file, start):
             file.seek(found.start)
             moof, at_ms = file.read(found.moof_bytes), found.at_ms
             file.seek(_BOX.size, 1)
@@ -195,7 +205,7 @@ def relabel(path: Path, label: Label, later_ms: int) -> None:
         header = sum(end - start for kind, start, end in _boxes(old) if kind in (b"ftyp", b"moov"))
         old.seek(0)
         new.write(old.read(header) + label_box(label))
-        for start, moof_bytes, end, at_ms, _, _ in _fragments(old):
+        for start, moof_bytes, end, at_ms, *_ in _fragments(old):
             old.seek(start)
             moof = bytearray(old.read(moof_bytes))
             struct.pack_into(">Q", moof, _TIME_AT, at_ms + later_ms)
@@ -208,9 +218,9 @@ def _box(kind: bytes, *parts: bytes) -> bytes:
     return _BOX.pack(_BOX.size + len(content), kind) + content
 
 
-def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, offset and end of every whole box, from the beginning."""
-    size, at = file.seek(0, 2), 0
+def _boxes(file: BinaryIO, at: int = 0) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, offset and end of every whole box, from ``at``, where one begins."""
+    size = file.seek(0, 2)
     while at + _BOX.size <= size:
         file.seek(at)
         box_bytes, kind = _BOX.unpack(file.read(_BOX.size))
@@ -220,9 +230,8 @@ def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
         at += box_bytes
 
 
-def _fragments(file: BinaryIO) -> Iterator[Fragment]:
-    start = 0
-    for kind, at, end in _boxes(file):
+def _fragments(file: BinaryIO, start: int = 0) -> Iterator[Fragment]:
+    for kind, at, end in _boxes(file, start):
         if kind == b"moof":
             start = at
         elif kind == b"mdat":
@@ -236,4 +245,5 @@ def _fragments(file: BinaryIO) -> Iterator[Fragment]:
                 continue
             numbers = struct.unpack_from(f">{3 * pictures}I", moof, _PICTURES_AT)
             if sum(numbers[1::3]) == end - at - _BOX.size:
-                yield Fragment(start, len(moof), end, at_ms, pictures, sum(numbers[::3]))
+                has_key = _KEY_PICTURE in numbers[2::3]
+                yield Fragment(start, len(moof), end, at_ms, pictures, sum(numbers[::3]), has_key)
