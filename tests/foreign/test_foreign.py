@@ -332,7 +332,7 @@ def check_texts(daemon: Daemon, stream: Stream, sent: Sent) -> None:
     """Require every transcript line, chat message and event, and the pictures."""
     place = daemon.recording(stream.stream_id)
     lines = json_lines(place / "transcript.jsonl")
-    found = [(line["speaker"]["user_id"], line["text"], line["start_ms"], line["end_ms"]) for line in lines]
+    found = [(line["speaker"]["id"], line["text"], line["start_ms"], line["end_ms"]) for line in lines]
     assert found == sent.lines
     assert [line["speaker"]["name"] for line in lines] == [PEOPLE[line[0]] for line in sent.lines]
     for name in ("transcript.vtt", "transcript.srt"):
