@@ -390,7 +390,7 @@ def _scope(kind: str, scope: str) -> tuple[str, str]:
 
 
 def _params(what: str, keys: str) -> tuple[str, str]:
-    return (f"Zoom does not accept the {what} that were asked for.", f"Correct {keys}.")
+    return (f"Zoom does not accept the {what} asked for.", f"Correct {keys}.")
 
 
 _STATUS: dict[int, tuple[str, str]] = {

@@ -13,7 +13,7 @@ from ..model.events import GapNoted, StreamEvent
 from ..model.frames import Frame
 from ..model.media import MediaKind
 from ..protocol.events import Noise
-from ..telemetry.throttle import Throttle
+from ..telemetry.spoken import Spoken
 from .continuity import Continuity
 from .demux import Demultiplexer
 from .overview import Overseer
@@ -35,7 +35,9 @@ class Reception:
         """Frames that Zoom delivered again and that were dropped."""
         self._demux = demux
         self._log = log
-        self._throttle = Throttle()
+        self._unusable: tuple[str, Noise] | None = None
+        """The last message that could not be used, and where it came."""
+        self._spoken = Spoken(self._say_unusable)
         self._continuity = Continuity(self._gap_noted, unix_ms, asyncio.get_running_loop().time())
 
     def frame(self, frame: Frame) -> None:
@@ -82,7 +84,16 @@ class Reception:
     def unusable(self, leg: str, noise: Noise) -> None:
         """A message could not be used: count it, and say so once a second with the sum."""
         self.noise[noise.kind.value] = self.noise.get(noise.kind.value, 0) + 1
-        if count := self._throttle.note(1, asyncio.get_running_loop().time()):
+        self._unusable = leg, noise
+        self._spoken.note(asyncio.get_running_loop())
+
+    def close(self) -> None:
+        """Say what has not been said."""
+        self._spoken.close()
+
+    def _say_unusable(self, count: int) -> None:
+        if self._unusable is not None:
+            leg, noise = self._unusable
             self._log.warning(
                 "MessagesNotUsed", leg=leg, count=count, kind=noise.kind.value, last=noise.detail
             )

@@ -287,6 +287,7 @@ class StreamWorker:
                     runner.finish(ending)
         finally:
             self._connections.abort()
+            self._reception.close()
         return not ending.is_released
 
     async def _until_the_end(self, tasks: asyncio.TaskGroup) -> Ending:

@@ -45,7 +45,7 @@ from ..model.signals import (
     UrlValidation,
 )
 from ..telemetry.histogram import Histogram
-from ..telemetry.throttle import Throttle
+from ..telemetry.spoken import Spoken
 from ..wire.signature import encrypted_token
 from .parse import parse
 from .verify import STALE, signing_app
@@ -238,29 +238,17 @@ class _Refusals:
     """One warning a second for however many deliveries are refused: anybody can post here."""
 
     def __init__(self) -> None:
-        self._throttle = Throttle()
-        self._timer: asyncio.TimerHandle | None = None
+        self._spoken = Spoken(self._say)
         self._reason = ""
 
     def add(self, rejection: WebhookRejected) -> None:
         """Count one, and say so now or within a second."""
-        loop = asyncio.get_running_loop()
         self._reason = str(rejection)
-        self._say(self._throttle.note(1, loop.time()))
-        deadline = self._throttle.deadline()
-        if deadline is not None and self._timer is None:
-            self._timer = loop.call_at(deadline, self._speak_rest)
+        self._spoken.note(asyncio.get_running_loop())
 
     def close(self) -> None:
         """Say what has not been said."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._speak_rest()
+        self._spoken.close()
 
-    def _speak_rest(self) -> None:
-        self._timer = None
-        self._say(self._throttle.flush())
-
-    def _say(self, count: int | None) -> None:
-        if count is not None:
-            _log.warning("WebhooksRejected", count=count, last_reason=self._reason)
+    def _say(self, count: int) -> None:
+        _log.warning("WebhooksRejected", count=count, last_reason=self._reason)

@@ -65,6 +65,13 @@ def test_check_shows_every_value_and_its_source(run, config):
     assert shown["apps.default.client_id"] == ["the-client-id", config]
 
 
+def test_check_cuts_no_key_short(run, config):
+    """In a narrow window, or a pipe, which counts as one."""
+    wide = rows(run("check", "--config", config).output)
+    narrow = CliRunner(env={"COLUMNS": "80"}).invoke(main, ["check", "--config", config]).output.split()
+    assert set(wide) - set(narrow) == set()
+
+
 def test_check_masks_secrets(run, config):
     output = run("check", "--config", config).output
     assert "hunter" not in output

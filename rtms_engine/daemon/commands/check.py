@@ -30,7 +30,10 @@ def check(config: Path | None, overrides: Mapping[str, str]) -> None:
 
 
 def _table(settings: Mapping[str, Setting]) -> Table:
-    table = Table("Key", "Value", "Source", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("Key", min_width=max(map(len, settings)))  # two keys cut short could look the same
+    table.add_column("Value", overflow="fold")
+    table.add_column("Source", overflow="fold")
     for key, setting in settings.items():
         source = Text(setting.source, style="dim" if setting.source == "default" else "")
         table.add_row(Text(key), Text(_shown(key, setting.value)), source)
