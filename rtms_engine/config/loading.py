@@ -137,6 +137,8 @@ def _document(path: Path | None) -> _Table:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError([f"{path}: is not TOML: {error}"]) from error
+    except RecursionError as error:
+        raise ConfigError([f"{path}: is not TOML: nested too deeply"]) from error
 
 
 def _config(

@@ -26,6 +26,8 @@ _SIZE = struct.Struct("<I")
 _RIFF_SIZE_AT = 4
 _DS64_BYTES = 28
 _BLOCK = 1 << 20
+_MOST_CHANNELS, _HIGHEST_RATE = 8, 192_000
+"""More than Zoom sends (V1.md §9.3)."""
 
 Piece = tuple[int, bytes]
 """PCM and the absolute number of its first sample (`timeline`)."""
@@ -63,8 +65,12 @@ class WavFile:
             if len(start) < _START.size or start[-8:-4] != b"rtms":
                 return None
             *_, channels, sample_rate, _, _, _, _, label_bytes = _START.unpack(start)
-            label = decode_label(file.read(label_bytes))
-        return cls(path, label, sample_rate, channels) if label else None
+            text = file.read(label_bytes)
+        label = decode_label(text)
+        # A damaged header must not be written out again as a whole one.
+        is_ours = label and label.encode() == text and 0 < channels <= _MOST_CHANNELS
+        is_ours = is_ours and 0 < sample_rate <= _HIGHEST_RATE
+        return cls(path, label, sample_rate, channels) if label and is_ours else None
 
     def write(self, pieces: Iterable[Piece]) -> None:
         """Put each piece in its place, over what is there.
