@@ -19,7 +19,8 @@ LAW: dict[str, set[str]] = {
     "model": {"model"},
     "wire": {*BELOW, "wire"},
     "protocol": {*BELOW, "wire", "protocol"},  # the machines speak in messages
-    "transport": {*BELOW, "transport"},
+    # which addresses are public is one question, with one answer
+    "transport": {*BELOW, "transport", "outbound.addresses"},
     "telemetry": {*BELOW, "telemetry"},
     # webhooks out: of sinks, and of the engine itself
     "outbound": {*BELOW, "telemetry", "outbound"},

@@ -1,5 +1,6 @@
 """Server URLs are untrusted input: parse them, and connect only to what is on the list (V1.md §3.1)."""
 
+import re
 from collections.abc import Sequence
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -9,6 +10,9 @@ import msgspec
 from ..errors import EndpointRefused
 
 _DEFAULT_PORT = {"wss": 443, "ws": 80}
+_NUMBER = re.compile("[0-9]+|0x[0-9a-f]*", re.IGNORECASE)
+_FIRST_FREE_PORT = 1024
+"""Below are mail, shells, databases of names: nothing of Zoom's but 443."""
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -20,6 +24,9 @@ class Endpoint(msgspec.Struct, frozen=True):
     port: int
     secure: bool
     """TLS, with the certificate verified."""
+    is_local: bool = False
+    """Of this machine, or an address that somebody has put on the list; else what the host's name resolves
+    to must be a public address."""
 
 
 class EndpointPolicy(msgspec.Struct, frozen=True):
@@ -43,7 +50,9 @@ class EndpointPolicy(msgspec.Struct, frozen=True):
         if parts.username is not None or any(c <= " " or c == "\\" for c in url):
             raise EndpointRefused(url, "it holds user info, spaces or control characters")
         secure = parts.scheme == "wss"
-        if not (self.allow_insecure_loopback and is_loopback(host)):
+        is_loopback_allowed = self.allow_insecure_loopback and is_loopback(host)
+        is_local = is_loopback_allowed or (_is_plain_address(host) and host in self.allowed_hosts)
+        if not is_loopback_allowed:
             if not secure:
                 raise EndpointRefused(
                     url, "only wss:// is allowed (ws:// to loopback: [rtms] allow_insecure_loopback)"
@@ -52,7 +61,11 @@ class EndpointPolicy(msgspec.Struct, frozen=True):
                 raise EndpointRefused(
                     url, f"its host is not in [rtms] allowed_hosts ({', '.join(self.allowed_hosts)})"
                 )
-        return Endpoint(url, host, port or _DEFAULT_PORT[parts.scheme], secure)
+            if _is_address(host) and not is_local:
+                raise EndpointRefused(url, "it names an address instead of a host")
+            if not is_local and port is not None and port != _DEFAULT_PORT["wss"] and port < _FIRST_FREE_PORT:
+                raise EndpointRefused(url, "its port belongs to another service")
+        return Endpoint(url, host, port or _DEFAULT_PORT[parts.scheme], secure, is_local)
 
 
 def server_host(url: str) -> str:
@@ -66,6 +79,19 @@ def server_host(url: str) -> str:
 def _matches(host: str, pattern: str) -> bool:
     host, pattern = host.lower(), pattern.lower()
     return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
+
+
+def _is_address(host: str) -> bool:
+    """Also in the spellings that only `inet_aton` knows: 2130706433, 0x7f.1."""
+    return ":" in host or _NUMBER.fullmatch(host.rpartition(".")[2]) is not None
+
+
+def _is_plain_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

@@ -19,6 +19,7 @@ from websockets.frames import Close
 
 from ..errors import ConnectFailed
 from .base import Receiver
+from .dialing import dial
 from .endpoint import Endpoint
 from .websocket import CLOSE_TIMEOUT_S, MAX_MESSAGE_BYTES, OPEN_TIMEOUT_S
 
@@ -85,25 +86,9 @@ class _Way:
         self._socket: socket.socket | None = None
 
     async def open(self, _: WSParsedURL) -> socket.socket:
-        """Connect to the first address that answers. Raises OSError."""
-        loop = asyncio.get_running_loop()
-        host, port = self._endpoint.host, self._endpoint.port
-        addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        failed: OSError = OSError(f"no address of {host}")
-        for family, kind, protocol, _name, address in addresses:
-            self._socket = socket.socket(family, kind, protocol)
-            self._socket.setblocking(False)
-            try:
-                await loop.sock_connect(self._socket, address)
-            except OSError as error:
-                self._socket.close()
-                failed = error
-            except BaseException:
-                self._socket.close()
-                raise
-            else:
-                return self._socket
-        raise failed
+        """See `dial`."""
+        self._socket = await dial(self._endpoint)
+        return self._socket
 
     def cut(self) -> None:
         """Whoever holds the socket now finds its end, and closes it."""

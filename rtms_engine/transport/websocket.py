@@ -19,6 +19,7 @@ from websockets.uri import parse_uri
 
 from ..errors import ConnectFailed
 from .base import Receiver
+from .dialing import dial
 from .endpoint import Endpoint
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -46,8 +47,7 @@ class WebSocketConnector:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
                 await loop.create_connection(
                     lambda: connection,
-                    endpoint.host,
-                    endpoint.port,
+                    sock=await dial(endpoint),
                     ssl=self._tls if endpoint.secure else None,
                     server_hostname=endpoint.host if endpoint.secure else None,
                 )

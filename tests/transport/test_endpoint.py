@@ -61,6 +61,8 @@ REFUSED = [
     "wss://ｒｔｍｓ.ｚｏｏｍ.ｕｓ",
     "wss://rtms.zοοm.us",
     "wss://rtms.zoom。us",
+    "wss://rtms.zoom.us:22",
+    "wss://rtms.zoom.us:80",
 ]
 
 
