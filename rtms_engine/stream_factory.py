@@ -15,7 +15,8 @@ import structlog
 from .capture.format import Head, check_compression
 from .capture.tape import Tape, TapeWriter, disk_is_full, paths_of
 from .capture.tee import CaptureSink, CapturingConnector, ErasingSink, Witness
-from .config import AppConfig, Config, StateConfig
+from .config import AppConfig, Config, ConsentConfig, StateConfig
+from .consent import hook
 from .errors import EndpointRefused, SinkError
 from .model.media import MediaKind
 from .model.signals import StreamStarted
@@ -27,6 +28,7 @@ from .sinks.delivery import PATIENT
 from .sinks.registry import ReadySink
 from .sinks.services import Services
 from .sinks.spill import DiskSpill
+from .stream.consent import Consent
 from .stream.sink_runner import SinkRunner
 from .stream.threaded_sink import ThreadedSink
 from .stream.worker import Environment, StreamSettings, StreamWorker
@@ -59,7 +61,11 @@ class StreamFactory:
                 _log.warning("SinksLeftOut", app=app.name, sinks=left, reason='its retention is "none"')
         self._spill_directory = _spill_directory(config.state)
         self._settings = StreamSettings(
-            config.media, config.rtms.mode == "unified", config.follow, config.rtms.buffer_data
+            config.media,
+            config.rtms.mode == "unified",
+            config.follow,
+            config.rtms.buffer_data,
+            _consent(config.consent),
         )
         self._rtms = config.rtms
         check_compression(config.rtms.capture_compression)
@@ -216,6 +222,11 @@ class StreamFactory:
 def storing_nothing(sinks: Iterable[ReadySink]) -> list[ReadySink]:
     """Those that write to no disk, as far as their specs tell."""
     return [sink for sink in sinks if not sink.writes_to_disk]
+
+
+def _consent(config: ConsentConfig) -> Consent:
+    ask = hook(config.url, config.function, allow_private=config.allow_private, timeout_s=config.timeout_s)
+    return Consent(ask, config.timeout_s, config.otherwise, tuple(config.exclude))
 
 
 def _union(sinks: Iterable[ReadySink]) -> frozenset[MediaKind]:

@@ -56,6 +56,7 @@ LAW: dict[str, set[str]] = {
         "telemetry.story",
         "processes",
     },
+    "consent": {*BELOW, "outbound", "sinks.base", "stream.consent"},
     "webhook": {*BELOW, "webhook", "telemetry", "coordination.base", "wire.signature", "wire.server_urls"},
     "supervisor": {*BELOW, "telemetry", "coordination.base", "supervisor"},
     "zoom_api": {*BELOW, "telemetry", "zoom_api"},

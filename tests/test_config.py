@@ -197,7 +197,19 @@ def test_environment_variables(loaded, name, text, key, value):
 
 def test_settings_come_in_the_order_of_the_example(loaded):
     tops = [key.partition(".")[0] for key in loaded().settings]
-    sections = ["server", "apps", "zoom", "rtms", "media", "sinks", "api", "state", "limits", "log"]
+    sections = [
+        "server",
+        "apps",
+        "zoom",
+        "rtms",
+        "media",
+        "sinks",
+        "api",
+        "consent",
+        "state",
+        "limits",
+        "log",
+    ]
     assert list(dict.fromkeys(tops)) == sections
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from .. import schema
+from ..consent import hook
 from ..errors import ConfigError
 from ..model.media import (
     AudioParams,
@@ -31,6 +32,7 @@ from .report import DEFAULT, Report, Setting
 from .values import (
     ApiConfig,
     Config,
+    ConsentConfig,
     LimitsConfig,
     LogConfig,
     NotificationConfig,
@@ -54,6 +56,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "media.transcript": TranscriptParams,
     "media.chat": ChatParams,
     "api": ApiConfig,
+    "consent": ConsentConfig,
     "state": StateConfig,
     "limits": LimitsConfig,
     "log": LogConfig,
@@ -71,6 +74,7 @@ _ORDER = (
     "sinks",
     "notifications",
     "api",
+    "consent",
     "state",
     "limits",
     "log",
@@ -169,6 +173,7 @@ def _config(
         sinks=sinks,
         notifications=_notifications(document.get("notifications", []), report),
         api=section("api", ApiConfig),
+        consent=section("consent", ConsentConfig),
         state=section("state", StateConfig),
         limits=section("limits", LimitsConfig),
         log=section("log", LogConfig),
@@ -259,6 +264,17 @@ def _refuse_unusable(config: Config, report: Report) -> None:
         report.problem("notifications", "need [state] directory, where they wait until they are delivered")
     for key, why in media_params.check(config.media).items():
         report.problem(f"media.{key}", why)
+    consent = config.consent
+    if config.rtms.capture and (consent.url or consent.function or consent.exclude):
+        report.problem("rtms.capture", "holds all that the wire says, so it cannot be used with [consent]")
+    if consent.exclude and config.media.audio.mode == "mixed":
+        report.problem(
+            "consent.exclude", 'needs media.audio.mode "per_participant": mixed sound holds everybody'
+        )
+    try:
+        hook(consent.url, consent.function, allow_private=consent.allow_private, timeout_s=consent.timeout_s)
+    except ConfigError as error:
+        report.problems.extend(f"{report.file}: {problem}" for problem in error.problems)
     if not report.problems:
         _note_retention(config, report)
 

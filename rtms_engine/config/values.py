@@ -162,6 +162,24 @@ class NotificationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True
         return tuple(map(key_of, revealed("secrets", self.secrets, self.secrets_file)))
 
 
+class ConsentConfig(_Section, frozen=True):
+    """``[consent]``: who must allow that media are received, and whose are not."""
+
+    url: str = ""
+    """Asked by POST with the facts of the stream, before any media; ``{"allow": true, "notice": "v3"}`` or
+    ``{"allow": false}``. It may name ``exclude`` too. Redirects are not followed."""
+    function: str = ""
+    """``module:function`` that gets the same facts as a dict, and returns such a dict or a bool."""
+    timeout_s: Annotated[float, Meta(gt=0, le=60)] = 10.0
+    otherwise: Literal["deny", "allow"] = "deny"
+    """What holds without an answer in time."""
+    allow_private: bool = False
+    """Whether ``url`` may lead to this machine or a private network."""
+    exclude: tuple[str, ...] = ()
+    """Names or user ids: their sound, pictures, transcript and chat are dropped before any sink. Mixed
+    sound is dropped as a whole while anybody is excluded."""
+
+
 class StateConfig(_Section, frozen=True):
     """``[state]``: what must survive a crash of the engine."""
 
@@ -223,6 +241,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     api: ApiConfig = ApiConfig(enabled=False)
     """Off, unless a program asks for it; a configuration file has it on."""
     notifications: Sequence[NotificationConfig] = ()
+    consent: ConsentConfig = ConsentConfig()
     state: StateConfig = StateConfig()
     limits: LimitsConfig = LimitsConfig()
     log: LogConfig = LogConfig()

@@ -177,6 +177,22 @@ class SinkDetached(_Event, frozen=True):
     reason: str
 
 
+class ConsentDecided(_Event, frozen=True):
+    """Whether media of this stream may be received: decided by a hook, or (``detail``) for want of an answer.
+    ``notice`` is the version of what the participants were told.
+    """
+
+    allowed: bool
+    notice: str = ""
+    detail: str = ""
+
+
+class ParticipantExcluded(_Event, frozen=True):
+    """From here on, media of this participant came, and were dropped before any sink."""
+
+    user_id: int
+
+
 StreamEvent = (
     FirstPacket
     | ActiveSpeakerChanged
@@ -200,4 +216,6 @@ StreamEvent = (
     | VideoSubscribed
     | ItemsDropped
     | SinkDetached
+    | ConsentDecided
+    | ParticipantExcluded
 )

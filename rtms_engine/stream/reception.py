@@ -5,19 +5,23 @@ dropped, gaps noted, names remembered, noise counted; the rest goes to the demul
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import structlog
 
-from ..model.events import GapNoted, StreamEvent
+from ..model.events import GapNoted, ParticipantExcluded, StreamEvent
 from ..model.frames import Frame
 from ..model.media import MediaKind
 from ..protocol.events import Noise
 from ..telemetry.spoken import Spoken
+from .consent import Exclusion
 from .continuity import Continuity
 from .demux import Demultiplexer
 from .overview import Overseer
 from .roster import Roster
+
+_MOST_TOLD = 1000
+"""Participants whose exclusion is an event."""
 
 
 class Reception:
@@ -33,6 +37,10 @@ class Reception:
         """Messages that could not be used, by kind."""
         self.repeated = 0
         """Frames that Zoom delivered again and that were dropped."""
+        self.is_closed = False
+        """Nobody has allowed media yet: frames are dropped."""
+        self._exclusion: Exclusion | None = None
+        self._told_excluded: set[int] = set()
         self._demux = demux
         self._log = log
         self._unusable: tuple[str, Noise] | None = None
@@ -42,6 +50,11 @@ class Reception:
 
     def frame(self, frame: Frame) -> None:
         """A frame came."""
+        if self.is_closed:
+            return
+        if self._exclusion is not None and self._exclusion.covers(frame):
+            self._tell_excluded(frame.speaker.user_id, frame.timestamp_ms)
+            return
         if self._continuity.admit(frame):
             self._demux.publish(frame)
         else:
@@ -50,7 +63,13 @@ class Reception:
     def event(self, event: StreamEvent) -> None:
         """Something happened."""
         self.roster.hear(event)
+        if self._exclusion is not None:
+            self._exclusion.hear(event)
         self._announce(event)
+
+    def exclude(self, whom: Collection[str]) -> None:
+        """Drop the media of these people (names or user ids) from now on; empty: of nobody."""
+        self._exclusion = Exclusion(whom) if whom else None
 
     def granted(self, kinds: Iterable[MediaKind]) -> None:
         """Zoom delivers these kinds."""
@@ -97,6 +116,11 @@ class Reception:
             self._log.warning(
                 "MessagesNotUsed", leg=leg, count=count, kind=noise.kind.value, last=noise.detail
             )
+
+    def _tell_excluded(self, user_id: int, timestamp_ms: int) -> None:
+        if user_id not in self._told_excluded and len(self._told_excluded) < _MOST_TOLD:
+            self._told_excluded.add(user_id)
+            self._announce(ParticipantExcluded(timestamp_ms, user_id))
 
     def _gap_noted(self, gap: GapNoted) -> None:
         self._log.warning("GapNoted", leg=gap.kind.value, gap_ms=gap.end_ms - gap.start_ms, reason=gap.cause)

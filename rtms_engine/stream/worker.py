@@ -16,6 +16,7 @@ from ..errors import ConnectFailed, EndpointRefused
 from ..model.events import (
     ConnectionLost,
     ConnectionRestored,
+    ConsentDecided,
     MediaConnectionInterrupted,
     MediaGranted,
     MediaRefused,
@@ -74,6 +75,7 @@ from ..sinks.base import Ending, StreamInfo
 from ..transport.base import Connector
 from ..transport.endpoint import EndpointPolicy, server_host
 from .connections import Connections
+from .consent import Consent
 from .demux import Demultiplexer
 from .leg_driver import LegDriver
 from .overview import LegState, Overview
@@ -93,6 +95,7 @@ class StreamSettings(msgspec.Struct, frozen=True):
     follow: str = "active_speaker"
     """Whose camera to ask for in single-participant video: see `VideoChoice`."""
     buffer_data: bool = True
+    consent: Consent = Consent()
 
 
 class Witness(Protocol):
@@ -182,6 +185,10 @@ class StreamWorker:
             stream_id=info.stream_id, meeting=info.entity_id, product=info.product.name
         )
         self._reception = Reception(self._demux, self._log, environment.unix_ms())
+        self._reception.exclude(settings.consent.exclude)
+        self._reception.is_closed = settings.consent.ask is not None
+        self._permission: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        """Why media must not be received; empty if they may."""
 
     def __repr__(self) -> str:
         return f"<StreamWorker {self.info.stream_id} {self._lifecycle!r}>"
@@ -281,7 +288,11 @@ class StreamWorker:
                     work = runner.run(self.info, self._reception.event, self._world.unix_ms)
                     tasks.create_task(work, name=name)
                 self._tasks = tasks
+                question = tasks.create_task(
+                    self._ask_for_media(), name=f"stream:{self.info.stream_id}/consent"
+                )
                 self._ending = ending = await self._until_the_end(tasks)
+                question.cancel()
                 self._tasks = None
                 for runner in (*self._runners, *self._watchers):
                     runner.finish(ending)
@@ -404,8 +415,23 @@ class StreamWorker:
             defaults=command.defaults,
         )
 
+    async def _ask_for_media(self) -> None:
+        consent = self._settings.consent
+        if consent.ask is None:
+            self._permission.set_result("")
+            return
+        answer, detail = await consent.answer(self.info)
+        self._log.info("ConsentDecided", allowed=answer.allow, notice=answer.notice, reason=detail)
+        self._reception.exclude((*consent.exclude, *answer.exclude))
+        self._reception.is_closed = not answer.allow
+        self._reception.event(ConsentDecided(self._world.unix_ms(), answer.allow, answer.notice, detail))
+        self._permission.set_result("" if answer.allow else f"consent was denied{detail and f': {detail}'}")
+
     async def _open(self, command: Connect, driver: LegDriver[Connection]) -> None:
         try:
+            if command.leg != SIGNALING and (why := await asyncio.shield(self._permission)):
+                self._post(LegImpossible(command.leg, command.generation, why))
+                return
             endpoint = self._world.policy.endpoint(command.url)
             await self._world.connector.connect(endpoint, driver)
         except EndpointRefused as error:

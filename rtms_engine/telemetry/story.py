@@ -35,6 +35,7 @@ SENTENCES: Mapping[str, str] = {
     "StatusHeard": "Zoom said status {status}. {meaning}",
     "StreamStateChanged": "The stream's state is {state} now. {meaning}",
     "GapNoted": "{gap_ms} ms of {leg} are missing: {reason}.",
+    "ConsentDecided": "Whether media may be received was decided: {allowed}. {reason}",
     "SinkLeftOut": "The sink {sink} does not get this stream: {reason}.",
     "SinkDetached": "The sink {sink} gets nothing more: {reason}.",
     "SinkFailed": "The sink {sink} failed: {reason}.",
