@@ -3,6 +3,7 @@
 A reloaded configuration makes a new factory; streams that run keep what they were made with.
 """
 
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from importlib.metadata import version
@@ -178,7 +179,7 @@ class StreamFactory:
         return RemoteStream(info, start, runners, places, unix_ms, live=live, without=without)
 
     def _info(self, start: StreamStarted, sinks: Sequence[ReadySink], resumed: bool) -> StreamInfo:
-        self._environment.policy.endpoint(start.server_urls[0])
+        self._check(start.server_urls)
         return StreamInfo(
             stream_id=start.stream_id,
             app=start.app,
@@ -192,6 +193,15 @@ class StreamFactory:
             operator_id=start.operator_id,
             resumed=resumed,
         )
+
+    def _check(self, urls: Sequence[str]) -> None:
+        """Raises EndpointRefused if none of a stream's servers may be connected to."""
+        *others, last = urls
+        for url in others:
+            with contextlib.suppress(EndpointRefused):
+                self._environment.policy.endpoint(url)
+                return
+        self._environment.policy.endpoint(last)
 
     def _overheard(self, info: StreamInfo, *, is_late: bool) -> tuple[Environment, SinkRunner]:
         """The same world with a tape running, and what stops the tape."""

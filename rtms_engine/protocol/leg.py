@@ -63,6 +63,8 @@ class Leg:
         self.state = LegState.IDLE
         self.generation = 0
         self.url = ""
+        self.alternates: tuple[str, ...] = ()
+        """Other addresses that Zoom named for it (V1.md §3.2)."""
         self.retry_at: float | None = None
         self.was_lost = False
         """It has been up, and is not yet back."""
@@ -100,6 +102,8 @@ class Leg:
         if self.state is LegState.UP:
             self.was_lost = True
             self._give_up_at = now + self.window_s
+        elif self.alternates:
+            self.url, self.alternates = self.alternates[0], (*self.alternates[1:], self.url)
         delay_s = backoff_s(self._attempt, random)
         self._attempt += 1
         return self._wait(now, delay_s)

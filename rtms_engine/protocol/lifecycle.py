@@ -177,11 +177,14 @@ class StreamLifecycle:
             leg.change_servers()
         self._sessions.clear()
         self._enter(Phase.LIVE)
-        return [*commands, self._signaling.connect(now, event.server_urls[0])]
+        first, *others = event.server_urls
+        self._signaling.alternates = tuple(others)
+        return [*commands, self._signaling.connect(now, first)]
 
     def _interrupted(self, event: Interrupted, now: float) -> list[Command]:
         if event.server_urls:
-            self._signaling.url = event.server_urls[0]
+            self._signaling.url, *others = event.server_urls
+            self._signaling.alternates = tuple(others)
         back_at = self._signaling_back_at
         if back_at is not None and now - back_at < SAME_INCIDENT_S:
             return []
@@ -242,6 +245,9 @@ class StreamLifecycle:
         leg = self._current(event)
         if leg is None:
             return []
+        if leg.alternates:
+            other, leg.alternates = leg.alternates[0], leg.alternates[1:]
+            return [leg.connect(now, other)]
         if leg.id == SIGNALING:
             return self._finish(StopReason.UNDEFINED, event.why)
         return self._give_up(leg, event.why, now)

@@ -60,6 +60,25 @@ def test_events_alone():
     assert stream.accepts("signaling") == []
 
 
+def test_other_addresses_of_signaling_are_tried_in_turn():
+    """Zoom may name several (V1.md §3.2); one that was good is kept, one off the list is passed over."""
+    stream = Playbook("audio")
+    assert stream.starts("wss://s/1", "wss://s/2", "wss://s/3") == ["connect signaling wss://s/1"]
+    stream.loses("signaling")
+    assert stream.waits() == ["connect signaling wss://s/2"]
+    assert stream.forbids("signaling") == ["connect signaling wss://s/3"]
+    stream.accepts("signaling")
+    stream.loses("signaling")
+    assert stream.waits() == ["connect signaling wss://s/3"]
+    stream.loses("signaling")
+    assert stream.waits() == ["connect signaling wss://s/1"]
+    stream.accepts("signaling")
+    stream.passes(11)
+    stream.interrupts("wss://s/4")
+    assert stream.waits() == ["connect signaling wss://s/4"]
+    assert stream.forbids("signaling") == ["disconnect signaling", "finish 0: off the list"]
+
+
 def test_no_media_server_at_all():
     """Nothing to connect to is said once, for every kind."""
     stream = Playbook("audio", "chat")

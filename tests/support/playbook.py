@@ -82,8 +82,8 @@ class Playbook:
 
     # --- short for what is heard often ---
 
-    def starts(self, url: str = SIGNALING_URL) -> list[str]:
-        return self.hears(e.Started((url,)))
+    def starts(self, *urls: str) -> list[str]:
+        return self.hears(e.Started(urls or (SIGNALING_URL,)))
 
     def interrupts(self, *urls: str) -> list[str]:
         return self.hears(e.Interrupted(urls))
