@@ -485,6 +485,8 @@ class Engine:
         keeper = self._keeper
         captures = await asyncio.to_thread(keeper.captured, stream_id)
         removals, is_complete = await asyncio.to_thread(keeper.delete_stream, stream_id, by)
+        if self._story_keeper is not None and (removals or captures):
+            self._story_keeper.forget(stream_id)
         files = sum(one.files for one in removals) + captures
         size = sum(one.bytes for one in removals)
         return Deleted(files, size, bool(removals or captures or not is_complete), is_complete)

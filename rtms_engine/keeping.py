@@ -1,6 +1,6 @@
 """What keeps, for a configuration: the keeper of recordings, the shelf of stories."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from .api.chronicle import PLACE
@@ -27,9 +27,14 @@ def keeper_of(
         {app.name: app.retention for app in config.apps},
         AuditLog(Path(state)) if state else None,
         unix_ms,
-        lambda stream_id: [*paths_of(captures, stream_id), *([shelf.path_of(stream_id)] if shelf else [])],
+        lambda stream_id: [*paths_of(captures, stream_id), *_story(shelf, stream_id)],
         deleted,
     )
+
+
+def _story(shelf: Shelf | None, stream_id: str) -> Sequence[Path]:
+    path = shelf.path_of(stream_id) if shelf else None
+    return [path] if path and path.exists() else []
 
 
 def shelf_of(config: Config) -> Shelf | None:
