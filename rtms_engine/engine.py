@@ -177,6 +177,8 @@ class Engine:
         """What nobody waits for when the engine is told to let go."""
         self._keeper = keeper_of(config, self._factory.sinks, self._unix_ms, self._deleted)
         self._journal: Journal = MemoryJournal(unix_s)
+        self._restarted = 0
+        self._unfinished: set[StreamId] = set()
         self._shelf = shelf_of(config)
         self._story_keeper = (
             StoryKeeper(self, self._shelf, self._policies, unix_s) if self._shelf is not None else None
@@ -215,6 +217,7 @@ class Engine:
                 await stack.enter_async_context(self._pool)
             await stack.enter_async_context(self._supervisor)
             for stream in await self._journal.unfinished():
+                self._unfinished.add(stream.start.stream_id)
                 self._recall(stream.start.stream_id)
                 await self._supervisor.take_up(stream.start, stream.stop)
             for number, deauthorized in await asyncio.to_thread(self._keeper.open_deauthorizations):
@@ -385,6 +388,14 @@ class Engine:
     def webhook_latency(self) -> Histogram:
         """How long the answers to webhooks took."""
         return self._receiver.latency
+
+    def restarts(self) -> int:
+        """How often Zoom was asked to start a stream again that had ended for a technical reason."""
+        return self._restarted
+
+    def intake_depth(self) -> int:
+        """Streams that the journal owes something: announced, and not over."""
+        return len(self._unfinished)
 
     def loop_lags(self) -> Mapping[str, float]:
         """How much the event loops lag behind, in seconds: this process's, and those of `processes`."""
@@ -557,8 +568,11 @@ class Engine:
             and not self._runs(signal.stream_id)
         ):
             # It is in the journal for the next engine; and Zoom, told so, tries again in 5 minutes.
+            self._unfinished.add(signal.stream_id)
             raise ShuttingDown
         await self._supervisor.accept(signal)
+        if isinstance(signal, StreamStarted) and self._runs(signal.stream_id):
+            self._unfinished.add(signal.stream_id)
         if isinstance(signal, AppDeauthorized):
             number = await asyncio.to_thread(self._keeper.deauthorization_requested, signal)
             self._run_errand(self._deauthorize(signal, number), f"deauthorize:{number}")
@@ -694,6 +708,7 @@ class Engine:
             await self._journal.mark_expired(stream_id, ending.detail)
         else:
             await self._journal.stream_ended(stream_id)
+        self._unfinished.discard(stream_id)
         if statistics is not None and ending is not None:
             await self._tell_of_the_end(statistics.info, ending)
             self._restart_if_wanted(statistics.info, ending.stop_reason)
@@ -726,6 +741,7 @@ class Engine:
         except RtmsError as error:
             log.error("RestartFailed", why=str(error))
         else:
+            self._restarted += 1
             log.info("RestartRequested")
 
     def _end_all(self) -> None:

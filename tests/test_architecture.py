@@ -125,6 +125,8 @@ FOREIGN: dict[str, set[str]] = {
         "picows",
         "socket",
         "ssl",
+        "struct",
+        "sys",
         "urllib",
         "websockets",
     },

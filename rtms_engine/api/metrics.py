@@ -73,6 +73,12 @@ COUNTERS = (
         lambda s: (((cause,), n) for cause, n in s.overview.losses.items()),
     ),
     Row(
+        "rtms_reconnects",
+        "How often what was lost came back: server, signaling or media.",
+        ("scenario",),
+        lambda s: (((scenario,), n) for scenario, n in s.overview.reconnects.items()),
+    ),
+    Row(
         "rtms_gap_seconds",
         "Media that are missing.",
         ("kind", "cause"),
@@ -117,6 +123,7 @@ class Totals:
     def __init__(self, streams: Iterable[StreamStatistics] = ()) -> None:
         self.counts: dict[str, Counter[Labels]] = {row.name: Counter() for row in COUNTERS}
         self.latencies = {name: Histogram(LATENCY_S) for name, _, _ in _LATENCIES}
+        self.handshakes: dict[str, Histogram] = {}
         self.ended: Counter[Labels] = Counter()
         for stream in streams:
             self.add(stream)
@@ -130,6 +137,9 @@ class Totals:
         for name, _, of in _LATENCIES:
             if (seconds := of(stream)) is not None:
                 self.latencies[name].observe(seconds)
+        for leg in stream.legs:
+            if leg.handshake_s is not None:
+                self.handshakes.setdefault(leg.name, Histogram(LATENCY_S)).observe(leg.handshake_s)
         if stream.ending is not None:
             self.ended[stream.ending.stop_reason.name,] += 1
 
@@ -150,6 +160,12 @@ class Face(Protocol):
 
     def webhook_latency(self) -> Histogram:
         """How long their answers took."""
+
+    def restarts(self) -> int:
+        """How often Zoom was asked to start a stream again that had ended for a technical reason."""
+
+    def intake_depth(self) -> int:
+        """Streams that the journal owes something: announced, and not over."""
 
     def loop_lags(self) -> Mapping[str, float]:
         """How much the event loop of each process lags behind, in seconds."""
@@ -179,6 +195,24 @@ class EngineCollector(Collector):
             yield _counter(row.name, row.help, row.labels, self._highest[row.name])
         for name, text, _ in _LATENCIES:
             yield _histogram(name, text, now.latencies[name] + ended.latencies[name])
+        handshakes = HistogramMetricFamily(
+            "rtms_handshake_seconds",
+            "From opening a connection to Zoom's acceptance; the first of each.",
+            labels=("leg",),
+        )
+        for leg in sorted({*now.handshakes, *ended.handshakes}):
+            empty = Histogram(LATENCY_S)
+            both = now.handshakes.get(leg, empty) + ended.handshakes.get(leg, empty)
+            handshakes.add_metric((leg,), both.buckets(), both.sum_s)
+        yield handshakes
+        yield from _round_trips(live)
+        yield _counter(
+            "rtms_restarts", "Streams that Zoom was asked to start again.", (), {(): engine.restarts()}
+        )
+        depth: dict[Labels, float] = {(): engine.intake_depth()}
+        yield _gauge(
+            "rtms_intake_streams", "Streams that were announced and are not over, in the journal.", (), depth
+        )
         for name, text, of in (
             ("rtms_sink_queue_items", "Items that wait for a sink.", "queued"),
             ("rtms_sink_queue_bytes", "Bytes that wait for a sink in memory.", "queued_bytes"),
@@ -220,6 +254,18 @@ def metrics_operation(engine: Face) -> Operation:
         "Metrics in Prometheus' text format.",
         handle,
         media_type="text/plain",
+    )
+
+
+def _round_trips(live: Sequence[StreamStatistics]) -> Iterator[Metric]:
+    """Mean and worst over all connections; nothing where no kernel tells."""
+    times = [leg.round_trip_s for one in live for leg in one.legs if leg.round_trip_s is not None]
+    values: dict[Labels, float] = {("mean",): sum(times) / len(times), ("max",): max(times)} if times else {}
+    yield _gauge(
+        "rtms_connection_rtt_seconds",
+        "Round trips to Zoom as TCP measures them, over all connections that are up.",
+        ("of",),
+        values,
     )
 
 

@@ -148,3 +148,7 @@ class _Line:
             if self._receiver is not None:
                 why = "lost without a close frame"
                 asyncio.get_running_loop().call_soon(self._receiver.connection_lost, why, False)
+
+    def round_trip_s(self) -> float | None:
+        """See `Transport`: a capture does not tell."""
+        return None

@@ -99,6 +99,10 @@ class _Line:
         if self._transport is not None:
             self._transport.abort()
 
+    def round_trip_s(self) -> float | None:
+        """See `Transport`."""
+        return self._transport.round_trip_s() if self._transport is not None else None
+
 
 class Witness:
     """Notes what the worker hears from elsewhere: see `rtms_engine.stream.worker.Environment`."""

@@ -43,6 +43,11 @@ class Connections:
             return None
         return now - found[0].protocol.last_heard
 
+    def round_trip_s(self, leg: LegId) -> float | None:
+        """How long a round trip over a leg takes; None if it is not connected, or nobody knows."""
+        found = self._current.get(leg)
+        return found[0].round_trip_s() if found else None
+
     def last_up(self, leg: LegId) -> float:
         """When a leg that has been connected was last known to be up (loop's time)."""
         found = self._current.get(leg)

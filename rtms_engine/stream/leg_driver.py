@@ -35,6 +35,7 @@ class LegDriver(Generic[P]):
         self.received = 0
         """Messages."""
         self.received_bytes = 0
+        self.made_at = asyncio.get_running_loop().time()
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._publish = publish
         self._tell = tell
@@ -107,6 +108,10 @@ class LegDriver(Generic[P]):
     def is_open(self) -> bool:
         """Whether there is a connection to close."""
         return self._transport is not None and not self.closed.done()
+
+    def round_trip_s(self) -> float | None:
+        """See `Transport`; None without one."""
+        return self._transport.round_trip_s() if self._transport is not None and self.is_open else None
 
     def rearm(self) -> None:
         """To be called after something was said that may have moved the protocol's deadline."""

@@ -9,6 +9,7 @@ from ..model.causes import Cause, cause_of
 from ..model.events import (
     ActiveSpeakerChanged,
     ConnectionLost,
+    ConnectionRestored,
     GapNoted,
     MediaGranted,
     MediaRefused,
@@ -23,6 +24,8 @@ from ..model.events import (
 )
 from ..model.media import MediaKind
 
+SIGNALING = "signaling"
+"""The name of the leg that the others hang on."""
 MOST_PARTICIPANTS = 2_000
 """More than a meeting has; whoever left longest ago is forgotten first."""
 MOST_GAPS = 200
@@ -59,6 +62,10 @@ class LegState(msgspec.Struct, frozen=True):
     """Answered."""
     silent_s: float | None = None
     """Since anything was last heard; None while there is no connection."""
+    handshake_s: float | None = None
+    """From the first attempt that Zoom accepted to its acceptance."""
+    round_trip_s: float | None = None
+    """As TCP measures it; None while there is no connection, or if the kernel does not tell."""
 
 
 class Overview(msgspec.Struct, frozen=True):
@@ -76,6 +83,9 @@ class Overview(msgspec.Struct, frozen=True):
     gaps: tuple[GapNoted, ...] = ()
     losses: dict[Cause, int] = {}
     """How often a connection was lost, by cause."""
+    reconnects: dict[str, int] = {}
+    """How often what was lost came back, by what had been lost: ``server``, ``signaling``, ``media``
+    (V1.md §8.1)."""
 
 
 class Overseer:
@@ -89,6 +99,10 @@ class Overseer:
         self._refused: dict[MediaKind, str] = {}
         self._gaps: deque[GapNoted] = deque(maxlen=MOST_GAPS)
         self._losses: dict[Cause, int] = {}
+        self._away: dict[str, Cause] = {}
+        """The legs that are lost now."""
+        self._reconnects: dict[str, int] = {}
+        self._is_moving = False
 
     def overview(self) -> Overview:
         """As it stands."""
@@ -100,7 +114,12 @@ class Overseer:
             dict(self._refused),
             tuple(self._gaps),
             dict(self._losses),
+            dict(self._reconnects),
         )
+
+    def moved(self) -> None:
+        """Zoom has moved the stream to other servers; whether its connections are lost already or not."""
+        self._is_moving = True
 
     def hear(self, event: StreamEvent) -> None:  # noqa: C901, PLR0912 - one case each
         """Something happened."""
@@ -129,11 +148,25 @@ class Overseer:
                 self._granted.pop(kind, None)
             case GapNoted():
                 self._gap(event)
-            case ConnectionLost(reason=reason):
-                cause = cause_of(reason)
+            case ConnectionLost(leg=leg, reason=reason):
+                self._away[leg] = cause = cause_of(reason)
                 self._losses[cause] = self._losses.get(cause, 0) + 1
+            case ConnectionRestored(leg=leg):
+                self._came_back(leg)
             case _:
                 pass
+
+    def _came_back(self, leg: str) -> None:
+        """With signaling all the others come back, and that is one reconnect (V1.md §8.2, §8.3)."""
+        cause = self._away.pop(leg, None)
+        if cause is None:
+            return
+        scenario = "media"
+        if leg == SIGNALING:
+            scenario = "server" if self._is_moving or cause is Cause.FAILOVER else SIGNALING
+            self._is_moving = False
+            self._away.clear()
+        self._reconnects[scenario] = self._reconnects.get(scenario, 0) + 1
 
     def _change(self, user_id: int, *, name: str = "", **changes: Any) -> None:
         known = self._participants.get(user_id)

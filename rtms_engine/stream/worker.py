@@ -179,6 +179,8 @@ class StreamWorker:
         self._signaling_since = 0.0
         self._began = 0.0
         self._joined_at: float | None = None
+        self._handshakes: dict[str, float] = {}
+        """How long the first of each leg took, in seconds."""
         self._ended_ms: int | None = None
         """When Zoom ended the stream, by its clock, if it said so."""
         self._log = structlog.get_logger().bind(
@@ -204,6 +206,8 @@ class StreamWorker:
             self._world.witness.signal(signal)
         match signal:
             case StreamStarted(server_urls=server_urls):
+                if self._joined_at is not None:
+                    self._reception.overseer.moved()
                 self._post(Started(server_urls))
             case StreamInterrupted(event_ts_ms=event_ts_ms) if self._is_mended(event_ts_ms):
                 # Zoom's retry of a webhook, minutes later, speaks of a loss long mended (V1.md §1.5).
@@ -345,6 +349,8 @@ class StreamWorker:
             traffic.bytes,
             traffic.keep_alives,
             self._connections.silent_s(leg.id, asyncio.get_running_loop().time()),
+            self._handshakes.get(leg.id.name),
+            self._connections.round_trip_s(leg.id),
         )
 
     def _is_mended(self, lost_ms: int) -> bool:
@@ -478,6 +484,8 @@ class StreamWorker:
                 if driver.leg == SIGNALING:
                     self._joined_at = self._joined_at or asyncio.get_running_loop().time()
                     self._signaling_since = asyncio.get_running_loop().time()
+                took_s = asyncio.get_running_loop().time() - driver.made_at
+                self._handshakes.setdefault(driver.leg.name, took_s)
                 self._handshake_accepted(driver, event)
                 self._post(LegAccepted(driver.leg, driver.generation, server_urls))
             case HandshakeRefused(status=status, reason=reason):

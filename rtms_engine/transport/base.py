@@ -25,6 +25,9 @@ class Transport(Protocol):
     def abort(self) -> None:
         """Close at once; `Receiver.connection_lost` follows, and no message before it."""
 
+    def round_trip_s(self) -> float | None:
+        """How long a round trip takes, in seconds; None if nobody measures it."""
+
 
 class Receiver(Protocol):
     """Who hears a connection. None of these may block or raise."""

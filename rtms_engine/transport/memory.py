@@ -103,6 +103,10 @@ class MemoryTransport:
         """See `Transport`."""
         self._leave("lost without a close frame", at_once=True)
 
+    def round_trip_s(self) -> float | None:
+        """See `Transport`: there is no network."""
+        return None
+
 
 class MemoryConnector:
     """See `rtms_engine.transport.base.Connector`."""

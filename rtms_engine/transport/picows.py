@@ -21,6 +21,7 @@ from ..errors import ConnectFailed
 from .base import Receiver
 from .dialing import dial
 from .endpoint import Endpoint
+from .round_trip import round_trip_s
 from .websocket import CLOSE_TIMEOUT_S, MAX_MESSAGE_BYTES, OPEN_TIMEOUT_S
 
 READ_BUFFER_BYTES = 16 * 1024
@@ -159,6 +160,9 @@ class _Connection(WSListener):
         self._deliver = _to_nobody
         if self._transport is not None:
             self._transport.disconnect(graceful=False)
+
+    def round_trip_s(self) -> float | None:
+        return round_trip_s(self._transport.underlying_transport if self._transport is not None else None)
 
     # --- between ---
 

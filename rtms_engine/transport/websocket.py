@@ -21,6 +21,7 @@ from ..errors import ConnectFailed
 from .base import Receiver
 from .dialing import dial
 from .endpoint import Endpoint
+from .round_trip import round_trip_s
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """A key frame in Base64 exceeds the usual limit of 1 MiB by far (V1.md §3.1)."""
@@ -128,6 +129,9 @@ class _Connection(asyncio.Protocol):
         self._is_aborted = True
         if self._transport is not None:
             self._transport.abort()
+
+    def round_trip_s(self) -> float | None:
+        return round_trip_s(self._transport)
 
     # --- between ---
 

@@ -75,11 +75,18 @@ async def test_a_scrape_of_an_engine_at_work() -> None:
         assert live["rtms_webhook_seconds_count"] == 1
         assert live["rtms_join_seconds_count"] == live["rtms_first_media_seconds_count"] == 1
         assert "rtms_loop_lag_secondsengine" in live
+        assert live["rtms_intake_streams"] == 1
+        assert live["rtms_restarts_total"] == 0
+        assert live["rtms_handshake_seconds_countsignaling"] == live["rtms_handshake_seconds_countaudio"] == 1
+        assert 0 < live["rtms_connection_rtt_secondsmean"] <= live["rtms_connection_rtt_secondsmax"] < 1
         await meeting.stop()
         await over(engine, meeting)
         ended = await scrape()
         assert "rtms_streamslive" not in ended
         assert ended["rtms_streams_ended_totalMEETING_ENDED"] == 1
+        assert ended["rtms_intake_streams"] == 0
+        assert "rtms_connection_rtt_secondsmean" not in ended
+        assert ended["rtms_handshake_seconds_countaudio"] == 1
         for name in ("rtms_frames_received_totalaudio", "rtms_received_bytes_totalaudio"):
             assert ended[name] >= live[name]
 
@@ -89,3 +96,19 @@ def test_names_are_prometheus_names() -> None:
         assert re.fullmatch(r"rtms_[a-z_]+", row.name)
         assert not row.name.endswith("_total"), "the library adds it"
         assert row.help.endswith(".")
+
+
+@pytest.mark.virtual_clock
+async def test_reconnects_are_counted_by_what_was_lost() -> None:
+    """The three scenarios of Zoom's, one after the other."""
+    async with zoom_and_api(SinkConfig("null")) as (zoom, engine, _):
+        meeting = await zoom.start(synthetic_script(speakers=1, duration_ms=200_000), engine.webhook_url)
+        await settle(10)
+        meeting.drop_media(MediaKind.AUDIO)
+        await settle(30)
+        meeting.drop_signaling()
+        await settle(30)
+        await meeting.failover()
+        await settle(30)
+        (live,) = engine.live_streams().values()
+        assert live.overview.reconnects == {"media": 1, "signaling": 1, "server": 1}
