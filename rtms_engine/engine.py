@@ -510,6 +510,11 @@ class Engine:
         """Choose whose camera a stream shows; None: as configured. Raises KeyError if there is no such stream."""
         self._supervisor.workers[stream_id].follow(user_id)
 
+    @property
+    def drain_timeout_s(self) -> float:
+        """How long `drain` takes at most; it may change with `reload`."""
+        return self._config.server.drain_timeout_s
+
     async def drain(self, *, end_streams: bool = False) -> None:
         """Take no more streams, and wait until those that run are over.
 

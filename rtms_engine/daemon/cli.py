@@ -10,6 +10,7 @@ from .commands.check import check
 from .commands.demo import demo
 from .commands.explain import explain
 from .commands.export import export
+from .commands.health import health
 from .commands.inspect import inspect
 from .commands.purge import purge
 from .commands.recover import recover
@@ -41,6 +42,7 @@ _COMMANDS: tuple[click.Command, ...] = (
     check,
     sinks,
     explain,
+    health,
 )
 
 _BAD_CONFIG = 2

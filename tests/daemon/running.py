@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rtms_engine import Engine, SinkConfig
 from rtms_engine.model.media import MediaKind
@@ -22,6 +23,7 @@ class Running:
         self.folder = folder
         self.url = ""
         self.stream_id = ""
+        self.webhook_port = 0
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._meeting: LiveMeeting | None = None
@@ -49,6 +51,7 @@ class Running:
             while not any(one.received.get(MediaKind.AUDIO) for one in engine.live_streams().values()):
                 await asyncio.sleep(0.02)
             self.url, self.stream_id = str(engine.api_url), self._meeting.stream_id
+            self.webhook_port = urlsplit(engine.webhook_url).port or 0
             self._ready.set()
             await self._leave.wait()
 

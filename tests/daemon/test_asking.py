@@ -178,3 +178,16 @@ EVENTS = [
     "not JSON",
     '{"type": "items_dropped", "timestamp_ms": 3000, "sink": "slow", "kind": "audio", "count": 3, "start_ms": 1, "end_ms": 2}',
 ]
+
+
+def test_health_of_an_engine_and_of_none(
+    run: Run, engine: Running, tmp_path: Path, unused_tcp_port: int
+) -> None:
+    (tmp_path / "config.toml").write_text(CONFIG.format(port=0))
+    for words in (("health",), ("health", "--ready")):
+        well = run(*words, "--set", f"server.port={engine.webhook_port}")
+        assert well.exit_code == 0
+        assert ": 200" in well.output
+    nobody = run("health", "--set", f"server.port={unused_tcp_port}")
+    assert nobody.exit_code == 1
+    assert str(unused_tcp_port) in nobody.stderr

@@ -9,8 +9,11 @@ import structlog
 from ...config import Config, load_config
 from ...engine import Engine
 from ...errors import ConfigError
-from .. import logging, process
+from .. import logging, notify, process
 from .options import config_options
+
+_FINISH_S = 60.0
+"""How long recordings may take to be finished when the streams are let go."""
 
 _log = structlog.get_logger()
 
@@ -50,10 +53,19 @@ def run(
 
 
 async def _serve(config: Config, load: Callable[[], Config], end_streams: bool) -> None:
-    async with Engine(config) as engine:
-        with process.Signals(hurry=engine.release, reload=lambda: _reload(engine, load)) as signals:
-            await signals.stop.wait()
-            await engine.drain(end_streams=end_streams)
+    with notify.of_process() as manager:
+        async with Engine(config) as engine:
+
+            def reload() -> None:
+                manager.reloading()
+                _reload(engine, load)
+                manager.ready(f"webhooks at {engine.webhook_url}")
+
+            with process.Signals(hurry=engine.release, reload=reload) as signals:
+                manager.ready(f"webhooks at {engine.webhook_url}")
+                await signals.stop.wait()
+                manager.stopping(engine.drain_timeout_s + _FINISH_S)
+                await engine.drain(end_streams=end_streams)
 
 
 def _reload(engine: Engine, load: Callable[[], Config]) -> None:
