@@ -77,14 +77,13 @@ from .telemetry.load import Load
 from .telemetry.loop_lag import LoopLag
 from .telemetry.story import Entry, Note, StoryBook, hearing
 from .telemetry.tap import tap, untap
+from .webhook.listener import Listener
 from .webhook.receiver import WebhookReceiver, WebhookStatistics
 from .zoom_api.calls import Action
 from .zoom_api.client import ZoomApi
 
 _log = structlog.get_logger()
 
-BACKLOG = 2048
-"""Connections that may wait to be accepted: a burst of starts must not wait for retransmissions."""
 SWEEP_S = 3600.0
 """How often is looked for what has been kept long enough."""
 NOT_RELOADABLE = (
@@ -249,11 +248,11 @@ class Engine:
         stack.push_async_callback(runner.cleanup)
         server = self._config.server
         try:
-            await web.TCPSite(runner, server.host, server.port, backlog=BACKLOG).start()
+            listener = await stack.enter_async_context(Listener(_server(runner), server.host, server.port))
         except OSError as error:
             why = os.strerror(error.errno or 0)
             raise ConfigError([f"server: cannot listen on {server.host}:{server.port}: {why}"]) from error
-        self._port = runner.addresses[0][1]
+        self._port = listener.port
 
     def _watch_lag(self, stack: AsyncExitStack) -> None:
         loop = asyncio.get_running_loop()
@@ -784,6 +783,12 @@ def _outcome(root: Path, stream: StreamInfo) -> RecordingOutcome | None:
             kinds = [one.kind for one in done.artefacts]
             return RecordingOutcome(done.state, kinds, done.failure)
     return None
+
+
+def _server(runner: web.AppRunner) -> "web.Server[web.Request]":
+    if runner.server is None:
+        raise RuntimeError("the runner is not set up")
+    return runner.server
 
 
 def _no_token(_text: str) -> None:
