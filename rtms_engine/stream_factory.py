@@ -36,6 +36,7 @@ from .stream.worker import Environment, StreamSettings, StreamWorker
 from .transport.connectors import connector
 from .transport.endpoint import EndpointPolicy
 from .transport.tls import client_context
+from .transport.turnstile import OrderlyConnector, Turnstile
 from .wire.signature import handshake_signature
 
 _log = structlog.get_logger()
@@ -52,7 +53,9 @@ class StreamFactory:
         self._apps = {app.name: app for app in config.apps}
         self._sinks = [registry.build(sink) for sink in config.sinks]
         self._environment = Environment(
-            connector(config.rtms.transport, client_context(config.rtms.ca_file)),
+            OrderlyConnector(
+                connector(config.rtms.transport, client_context(config.rtms.ca_file)), Turnstile()
+            ),
             EndpointPolicy(config.rtms.allowed_hosts, config.rtms.allow_insecure_loopback),
             unix_ms,
             random,
