@@ -148,7 +148,7 @@ class FakeZoom:
         self._folder = tempfile.TemporaryDirectory(prefix="fake-zoom-")
         self.ca_file.write_bytes(self.ca_pem)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self._webhook_tls or True),
+            connector=aiohttp.TCPConnector(limit=0, ssl=self._webhook_tls or True),  # Zoom waits for nobody
             timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S),
         )
         self._server = await self._listen()
