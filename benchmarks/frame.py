@@ -23,6 +23,7 @@ REGISTRY: Mapping[str, str] = {
     "pipeline": "benchmarks.pipeline",
     "streams": "benchmarks.streams",
     "peers": "benchmarks.peers",
+    "webhooks": "benchmarks.webhooks",
     "memory": "benchmarks.memory",
     "sessions": "benchmarks.sessions",
 }

@@ -3,7 +3,9 @@
 It is as cheap as we can make it, because it shares the machine with what it measures: no simulation, no
 faults; that is `rtms_engine.simulator`. One line of JSON (`Load`) comes in on the standard input, then
 ``go``; one line goes out for each step: ``{"port", "ca"}``, ``{"ready"}`` when every stream is live,
-``{"sent"}`` when all has been said. The end of the input ends it.
+``{"sent"}`` when all has been said. The end of the input ends it. With `Load.at_once` nothing waits for all streams
+to be live: ``go`` is heard at once, whoever is live is spoken to, and what is said at last tells of each stream when
+it became live and how much was said to it.
 
 The first twelve bytes of every payload are the time at which it was sent, in microseconds of
 ``time.monotonic`` (one clock for all processes of a machine), as digits: whatever decodes the payload
@@ -47,6 +49,8 @@ class Load(msgspec.Struct, frozen=True):
     secure: bool = True
     host: str = "127.0.0.1"
     """How this machine is called in URLs."""
+    at_once: bool = False
+    """Speak from the beginning, to those streams that are live."""
 
 
 class Stream:
@@ -57,6 +61,11 @@ class Stream:
         self.audio: picows.WSTransport | None = None
         self.transcript: picows.WSTransport | None = None
         self.is_acknowledged = False
+        self.is_live = False
+        self.live_at: list[float] = []
+        """When it became live, by ``time.monotonic``; more than once if its client came again."""
+        self.sent = 0
+        """Frames of sound."""
         self.voices = [Audio(16778240 + n, f"Speaker {n}", load.every_ms) for n in range(load.speakers)]
 
 
@@ -69,7 +78,6 @@ class Zoom:
         self.streams = [Stream(number, load) for number in range(load.streams)]
         self.open: set[Leg] = set()
         self.live = 0
-        self.sent = 0
         self.round_trips_ms: list[float] = []
         self.all_live = asyncio.Event()
 
@@ -77,11 +85,23 @@ class Zoom:
         """An address of this server."""
         return f"{'wss' if self.load.secure else 'ws'}://{self.load.host}:{self.port}{path}"
 
-    def stream_is_live(self) -> None:
+    def stream_is_live(self, stream: Stream) -> None:
         """One more stream has its media."""
-        self.live += 1
+        self.live += not stream.live_at
+        stream.live_at.append(time.monotonic())
         if self.live == len(self.streams):
             self.all_live.set()
+
+    @property
+    def sent(self) -> int:
+        """Frames of sound."""
+        return sum(stream.sent for stream in self.streams)
+
+    @property
+    def keep_alive_ms(self) -> dict[str, float]:
+        """How long answers to keep-alives took."""
+        trips = sorted(self.round_trips_ms) or [0.0]
+        return {"p50": statistics.median(trips), "max": trips[-1]}
 
     async def speak(self) -> None:
         """Say everything, each message at its time: streams spread evenly over one interval."""
@@ -101,9 +121,9 @@ class Zoom:
                 due = max(said, min(len(slots), int((now - begun) / step_s) + 1))
                 stamp = base64.b64encode(b"%012d" % int(time.monotonic() * 1e6))
                 for stream, voice in slots[said:due]:
-                    if stream.audio is not None:
+                    if stream.audio is not None and stream.is_live:
                         stream.audio.send(picows.WSMsgType.TEXT, voice.message(stamp, at_ms))
-                        self.sent += 1
+                        stream.sent += 1
                 said = due
                 await asyncio.sleep(0 if self.load.is_backlog else TICK_S)
             if self.load.transcript and number % round(1 / every_s) == 0:
@@ -111,7 +131,7 @@ class Zoom:
 
     def _say_texts(self, at_ms: bytes) -> None:
         for stream in self.streams:
-            if stream.transcript is not None:
+            if stream.transcript is not None and stream.is_live:
                 stream.transcript.send(picows.WSMsgType.TEXT, transcript(int(at_ms)))
 
     async def keep_alive(self) -> None:
@@ -143,8 +163,13 @@ class Leg(picows.WSListener):
         """Say nothing more on it."""
         self._transport = None
         self._zoom.open.discard(self)
-        if self._kind == "audio":
+        if self._kind in ("audio", "all"):
             self._stream.audio = None
+        elif self._kind == "transcript":
+            self._stream.transcript = None
+        else:
+            self._stream.is_acknowledged = False
+        self._stream.is_live = False
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         """Answer handshakes; take the answers to keep-alives."""
@@ -202,9 +227,10 @@ class Leg(picows.WSListener):
     def _check_live(self) -> None:
         stream = self._stream
         wants_transcript = self._zoom.load.transcript
-        if stream.is_acknowledged and stream.audio and (stream.transcript or not wants_transcript):
-            stream.is_acknowledged = False
-            self._zoom.stream_is_live()
+        is_whole = stream.is_acknowledged and stream.audio and (stream.transcript or not wants_transcript)
+        if is_whole and not stream.is_live:
+            stream.is_live = True
+            self._zoom.stream_is_live(stream)
 
 
 def _params(load: Load) -> dict[str, Any]:
@@ -236,17 +262,40 @@ async def serve(load: Load) -> None:
             lambda: asyncio.StreamReaderProtocol(lines), sys.stdin
         )
         _say(port=zoom.port, ca=str(ca_file))
-        async with asyncio.TaskGroup() as tasks:
-            await zoom.all_live.wait()
-            _say(ready=zoom.live)
-            alive = tasks.create_task(zoom.keep_alive(), name="keep-alives")
-            while await lines.readline():
-                zoom.sent = 0
-                zoom.round_trips_ms.clear()
-                await zoom.speak()
-                trips = sorted(zoom.round_trips_ms) or [0.0]
-                _say(sent=zoom.sent, keep_alive_ms={"p50": statistics.median(trips), "max": trips[-1]})
-            alive.cancel()
+        if load.at_once:
+            await _speak_at_once(zoom, lines)
+        else:
+            await _speak_to_all(zoom, lines)
+
+
+async def _speak_to_all(zoom: Zoom, lines: asyncio.StreamReader) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        await zoom.all_live.wait()
+        _say(ready=zoom.live)
+        alive = tasks.create_task(zoom.keep_alive(), name="keep-alives")
+        while await lines.readline():
+            for stream in zoom.streams:
+                stream.sent = 0
+            zoom.round_trips_ms.clear()
+            await zoom.speak()
+            _say(sent=zoom.sent, keep_alive_ms=zoom.keep_alive_ms)
+        alive.cancel()
+
+
+async def _speak_at_once(zoom: Zoom, lines: asyncio.StreamReader) -> None:
+    await lines.readline()
+    async with asyncio.TaskGroup() as tasks:
+        working = [tasks.create_task(work, name="load") for work in (zoom.keep_alive(), zoom.speak())]
+        while line := (await lines.readline()).strip():
+            if line == b'"status"':
+                _say(live=zoom.live, lives=sum(len(stream.live_at) for stream in zoom.streams))
+            else:
+                break
+        for task in working:
+            task.cancel()
+    streams = [(stream.live_at, stream.sent) for stream in zoom.streams]
+    _say(sent=zoom.sent, keep_alive_ms=zoom.keep_alive_ms, streams=streams)
+    await lines.readline()
 
 
 def _say(**line: Any) -> None:
