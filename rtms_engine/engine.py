@@ -785,7 +785,7 @@ def _outcome(root: Path, stream: StreamInfo) -> RecordingOutcome | None:
     return None
 
 
-def _server(runner: web.AppRunner) -> "web.Server[web.Request]":
+def _server(runner: web.AppRunner) -> Callable[[], asyncio.BaseProtocol]:
     if runner.server is None:
         raise RuntimeError("the runner is not set up")
     return runner.server
