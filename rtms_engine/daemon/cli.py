@@ -8,6 +8,7 @@ from ..errors import CaptureError, ConfigError
 from .commands.audit import audit
 from .commands.check import check
 from .commands.demo import demo
+from .commands.doctor import doctor
 from .commands.explain import explain
 from .commands.export import export
 from .commands.health import health
@@ -40,6 +41,7 @@ _COMMANDS: tuple[click.Command, ...] = (
     why,
     token,
     check,
+    doctor,
     sinks,
     explain,
     health,

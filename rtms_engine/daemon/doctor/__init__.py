@@ -1,0 +1,1 @@
+"""``rtms-engine doctor``: what is measured of the surroundings, and what that means."""
