@@ -1,12 +1,13 @@
 """Tests marked ``virtual_clock`` run on a loop whose time costs nothing (tests/support/clock.py)."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from tests.support.clock import VirtualClockLoop
+from tests.support.leaks import Listener
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: Any) -> Mapping[str, Callable[[], Any]]:
@@ -14,3 +15,22 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: Any) -> Mapping[s
     if item.get_closest_marker("virtual_clock") is None:
         return {"real": asyncio.new_event_loop}
     return {"virtual": VirtualClockLoop}
+
+
+_LISTENER = Listener()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def listening() -> Iterator[None]:
+    """To everything that is logged, from the first test to the last."""
+    _LISTENER.install()
+    yield
+    _LISTENER.remove()
+
+
+@pytest.fixture(autouse=True)
+def no_leaks(listening: None) -> Iterator[None]:
+    """No test may log a secret, or what people are called or say."""
+    _LISTENER.leaks.clear()
+    yield
+    assert not _LISTENER.leaks, f"the log gives away {_LISTENER.leaks}"
