@@ -289,7 +289,10 @@ class StreamLifecycle:
         return []
 
     def _status(self, event: StatusHeard, now: float) -> list[Command]:
-        if event.status.reaction is Reaction.RESEND_ACK and self._acks_again < MOST_ACKS_AGAIN:
+        is_up = any(
+            leg.state is LegState.UP for leg in self._media.values()
+        )  # else the ACK follows it anyway
+        if event.status.reaction is Reaction.RESEND_ACK and is_up and self._acks_again < MOST_ACKS_AGAIN:
             self._acks_again += 1
             return [AcknowledgeReady()]
         return []

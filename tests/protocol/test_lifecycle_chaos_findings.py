@@ -1,6 +1,8 @@
 """What the chaos in the simulator found in the lifecycle; each failed first."""
 
-from tests.support.playbook import Playbook
+from rtms_engine.model.reasons import StatusCode
+from rtms_engine.protocol.events import StatusHeard
+from tests.support.playbook import Playbook, streaming
 
 
 def test_the_successors_of_a_lost_unified_connection_come_back():
@@ -24,3 +26,14 @@ def test_the_parts_of_a_unified_connection_that_never_was_are_no_comeback():
     stream.accepts("signaling")
     stream.refuses("all", 12)
     assert stream.accepts("audio") == ["acknowledge"]
+
+
+def test_no_ack_without_a_media_connection():
+    """Zoom says 41 while every media connection is lost: the ACK follows the next handshake (chaos seed 1750)."""
+    stream = streaming("audio", "transcript")
+    stream.loses("audio")
+    stream.loses("transcript")
+    assert stream.hears(StatusHeard(StatusCode.INVALID_CLIENT_READY_ACK, "")) == []
+    stream.waits()
+    assert stream.accepts("audio") == ["restored audio", "acknowledge"]
+    assert stream.hears(StatusHeard(StatusCode.INVALID_CLIENT_READY_ACK, "")) == ["acknowledge"]
