@@ -74,7 +74,8 @@ class Connection(ABC):
         self.state = State.UNCONNECTED
         self._product = product
         self._unix_ms = unix_ms
-        self._outgoing: list[bytes] = []
+        self.outgoing: list[bytes] = []
+        """What is to be sent; `data_to_send` takes it. Empty after nearly every message."""
         self.last_heard = 0.0
         """When anything was last received."""
         self._silence_s = HANDSHAKE_TIMEOUT_S
@@ -94,7 +95,9 @@ class Connection(ABC):
 
     def receive(self, data: bytes, now: float) -> Sequence[Output]:
         """Take one message. Never raises; what cannot be used becomes a `Noise`."""
-        message = decode(data)
+        return self._hear(decode(data), now)
+
+    def _hear(self, message: Message, now: float) -> Sequence[Output]:
         if type(message) is KeepAliveRequest:
             self.keep_alives += 1
             self._send(self._answer(message))
@@ -109,14 +112,9 @@ class Connection(ABC):
         """Take a message that came over another connection and means this one."""
         return self._receive(message, now)
 
-    @property
-    def has_data_to_send(self) -> bool:
-        """Whether `data_to_send` has anything: after nearly no message."""
-        return bool(self._outgoing)
-
     def data_to_send(self) -> list[bytes]:
         """The messages to send now, in order; each is returned once."""
-        outgoing, self._outgoing = self._outgoing, []
+        outgoing, self.outgoing = self.outgoing, []
         return outgoing
 
     def deadline(self) -> float | None:
@@ -146,7 +144,7 @@ class Connection(ABC):
         """Take any message but a keep-alive."""
 
     def _send(self, message: Message) -> None:
-        self._outgoing.append(encode(message))
+        self.outgoing.append(encode(message))
 
     def _accepted(self) -> None:
         self.state = State.READY

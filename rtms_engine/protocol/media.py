@@ -16,7 +16,7 @@ from ..model.frames import (
 )
 from ..model.media import MediaKind, MediaParams, Params
 from ..model.reasons import StatusCode
-from ..wire.json_codec import SECONDS_BELOW, milliseconds
+from ..wire.json_codec import SECONDS_BELOW, decode, milliseconds
 from ..wire.media_params import (
     MEDIA_TYPE,
     MEDIA_TYPE_ALL,
@@ -52,6 +52,9 @@ class Attribution(Protocol):
     def mixed_speaker(self) -> Speaker:
         """The one who is probably heard in mixed audio."""
 
+
+_READY = State.READY
+"""By this name it is found at once: every frame asks for it."""
 
 _TRANSCRIPT_OPERATION = {2: TranscriptOperation.UPDATE, 3: TranscriptOperation.DELETE}
 """V1.md §9.9; none and new, and what Zoom adds later, are new text."""
@@ -103,6 +106,7 @@ class MediaProtocol(Connection):
         self._identity = identity
         self._kinds = leg.kinds
         self._attribution = attribution
+        self._speaker = attribution.speaker
         self._id_fields = id_fields
         self._asked = leg.kinds - set(defaults)
         chosen: dict[str, Any] = {
@@ -141,12 +145,19 @@ class MediaProtocol(Connection):
             **self._identity.entity_fields(self._id_fields),
         )
 
+    def receive(self, data: bytes, now: float) -> Sequence[Output]:
+        """See `Connection.receive`: nearly every message is a frame, and nothing else is asked of it."""
+        message = decode(data)
+        make = self._makers.get(type(message))
+        if make is None or self.state is not _READY:
+            return self._hear(message, now)
+        self.last_heard = now
+        return make(message, now)
+
     def _receive(self, message: Message, now: float) -> Sequence[Output]:
         make = self._makers.get(type(message))
         if make is not None:
-            if self.state is State.READY:
-                return make(message, now)
-            return self._early(make, message, now)
+            return make(message, now) if self.state is _READY else self._early(make, message, now)
         if isinstance(message, DataHandshakeResponse):
             return self._handshake_answered(message)
         return self._shared(message)
@@ -186,15 +197,22 @@ class MediaProtocol(Connection):
 
     def _audio(self, message: AudioData, now: float) -> Sequence[Output]:
         content = message.content
-        mixed = not content.user_id and not content.channel_id
-        speaker = self._attribution.mixed_speaker() if mixed else self._speaker(content)
+        user_id, channel_id, timestamp, data = (
+            content.user_id,
+            content.channel_id,
+            content.timestamp,
+            content.data,
+        )
+        mixed = not user_id and not channel_id
         frame = AudioFrame(
             self._identity.stream_id,
-            speaker,
-            timestamp if (timestamp := content.timestamp) >= SECONDS_BELOW else self._time_ms(timestamp),
+            self._attribution.mixed_speaker()
+            if mixed
+            else self._speaker(user_id, content.user_name, channel_id),
+            timestamp if timestamp >= SECONDS_BELOW else self._time_ms(timestamp),
             now,
             self._params.audio,
-            data := content.data,
+            data,
             mixed,
         )
         return (frame,) if data and content.length == len(data) else self._with_noise(frame, content)
@@ -203,7 +221,7 @@ class MediaProtocol(Connection):
         content = message.content
         frame = VideoFrame(
             self._identity.stream_id,
-            self._speaker(content),
+            self._speaker_of(content),
             self._time_ms(content.timestamp),
             now,
             self._params.video.codec,
@@ -215,7 +233,7 @@ class MediaProtocol(Connection):
         content = message.content
         frame = ShareFrame(
             self._identity.stream_id,
-            self._speaker(content),
+            self._speaker_of(content),
             self._time_ms(content.timestamp),
             now,
             self._params.share.codec,
@@ -230,7 +248,7 @@ class MediaProtocol(Connection):
         return (
             TranscriptSegment(
                 self._identity.stream_id,
-                self._speaker(content),
+                self._speaker_of(content),
                 self._time_ms(content.timestamp or content.start_time or 0),
                 now,
                 content.data,
@@ -280,8 +298,8 @@ class MediaProtocol(Connection):
             return (frame, Noise(NoiseKind.LENGTH_MISMATCH, f"{content.length} announced, {size} came"))
         return (frame,)
 
-    def _speaker(self, content: MediaContent | TranscriptContent) -> Speaker:
-        return self._attribution.speaker(content.user_id, content.user_name, content.channel_id)
+    def _speaker_of(self, content: MediaContent | TranscriptContent) -> Speaker:
+        return self._speaker(content.user_id, content.user_name, content.channel_id)
 
     def _person(self, fields: Mapping[str, Any]) -> Speaker:
-        return self._attribution.speaker(fields.get("user_id", 0), fields.get("user_name", ""), "")
+        return self._speaker(fields.get("user_id", 0), fields.get("user_name", ""), "")

@@ -76,7 +76,9 @@ class Received:
         """Remember it. Returns False if it is known."""
         newest = self._newest
         if newest is None or timestamp_ms > newest.last:
-            if newest is None or not newest.extend(timestamp_ms):
+            if newest is not None and timestamp_ms - newest.last == newest.step:
+                newest.last = timestamp_ms  # as nearly always: the next of them
+            elif newest is None or not newest.extend(timestamp_ms):
                 self._newest = _Run(timestamp_ms)
                 self._runs.append(self._newest)
                 self._forget(timestamp_ms - REMEMBERED_MS)
@@ -90,6 +92,15 @@ class Received:
     def _forget(self, before_ms: int) -> None:
         if self._runs[0].last < before_ms:
             self._runs = [run for run in self._runs if run.last >= before_ms]
+
+
+class _Newest:
+    """The newest medium of one kind, in Zoom's time; 0: there is none."""
+
+    __slots__ = ("begins_ms", "ends_ms")
+
+    def __init__(self) -> None:
+        self.begins_ms = self.ends_ms = 0
 
 
 class _Outage(msgspec.Struct):
@@ -118,8 +129,8 @@ class Continuity:
         self._clock_is_zooms = self._clock_is_medias = False
         self._sounds: dict[int | str, Received] = {}
         self._texts: OrderedDict[tuple[object, ...], None] = OrderedDict()
-        self._newest_ms: dict[MediaKind, int] = {}
-        self._newest_end_ms: dict[MediaKind, int] = {}
+        self._newest = {kind: _Newest() for kind in MediaKind}
+        self._newest_sound = self._newest[MediaKind.AUDIO]
         self._repeated_until_ms: dict[MediaKind, int] = {}
         self._outages: dict[MediaKind, _Outage] = {}
         self._granted: set[MediaKind] = set()
@@ -130,9 +141,25 @@ class Continuity:
 
     def admit(self, frame: Frame) -> bool:
         """Whether this frame is a new one."""
+        if not isinstance(frame, AudioFrame):
+            return self._admit_other(frame)
+        timestamp_ms = frame.timestamp_ms
+        speaker = 0 if frame.mixed else frame.speaker.user_id or frame.speaker.channel_id
+        received = self._sounds.get(speaker)
+        if received is None:
+            received = Received()
+            if len(self._sounds) < MOST_PARTICIPANTS:
+                self._sounds[speaker] = received
+        if not received.add(timestamp_ms):
+            return False
+        if self._outages and MediaKind.AUDIO in self._outages:
+            self._judge_outage(timestamp_ms)
+        if timestamp_ms > self._newest_sound.begins_ms:
+            self._learn(self._newest_sound, frame, frame.params.send_rate_ms)
+        return True
+
+    def _admit_other(self, frame: VideoFrame | ShareFrame | TranscriptSegment | ChatMessage) -> bool:
         match frame:
-            case AudioFrame():
-                return self._admit_sound(frame)
             case VideoFrame():
                 return self._admit_picture(MediaKind.VIDEO, frame)
             case ShareFrame():
@@ -143,7 +170,7 @@ class Continuity:
     def lost(self, kinds: Iterable[MediaKind], last_up: float, why: str) -> None:
         """The connection of these kinds is gone; it was last known to be up at ``last_up`` (loop's time)."""
         for kind in self._granted.intersection(kinds):
-            ended_ms = self._newest_end_ms.get(kind, 0)
+            ended_ms = self._newest[kind].ends_ms
             flowing = abs(self.zoom_ms(last_up) - ended_ms) < FLOWING_MS
             outage = _Outage(last_up, why, ended_ms if flowing else None)
             self._outages.setdefault(kind, outage).restored_at = None
@@ -162,7 +189,7 @@ class Continuity:
     def restored(self, kinds: Iterable[MediaKind], now: float) -> None:
         """These kinds have a connection again."""
         for kind in kinds:
-            if newest_ms := self._newest_ms.get(kind):
+            if newest_ms := self._newest[kind].begins_ms:
                 self._repeated_until_ms[kind] = newest_ms
             outage = self._outages.get(kind)
             if outage is None:
@@ -184,28 +211,15 @@ class Continuity:
 
     # --- frames ---
 
-    def _admit_sound(self, frame: AudioFrame) -> bool:
-        timestamp_ms = frame.timestamp_ms
-        speaker = 0 if frame.mixed else frame.speaker.user_id or frame.speaker.channel_id
-        received = self._sounds.get(speaker)
-        if received is None:
-            received = Received()
-            if len(self._sounds) < MOST_PARTICIPANTS:
-                self._sounds[speaker] = received
-        if not received.add(timestamp_ms):
-            return False
-        if self._outages and MediaKind.AUDIO in self._outages:
-            self._judge_outage(timestamp_ms)
-        self._learn(MediaKind.AUDIO, frame, frame.params.send_rate_ms)
-        return True
-
     def _admit_picture(self, kind: MediaKind, frame: VideoFrame | ShareFrame) -> bool:
         """Within one connection several messages may share a timestamp, so only what was received
         before the last reconnect is known for a repetition.
         """
         if frame.timestamp_ms <= self._repeated_until_ms.get(kind, -1):
             return False
-        self._learn(kind, frame, 0)
+        newest = self._newest[kind]
+        if frame.timestamp_ms > newest.begins_ms:
+            self._learn(newest, frame, 0)
         return True
 
     def _admit_text(self, frame: TranscriptSegment | ChatMessage) -> bool:
@@ -248,16 +262,14 @@ class Continuity:
             self._correct(zoom_ms, now, at_once=not self._clock_is_zooms)
             self._clock_is_zooms = True
 
-    def _learn(self, kind: MediaKind, frame: AudioFrame | VideoFrame | ShareFrame, lasts_ms: int) -> None:
-        timestamp_ms, now = frame.timestamp_ms, frame.received_at
-        if timestamp_ms <= self._newest_ms.get(kind, 0):
-            return
-        correction_ms = self._correction_ms(timestamp_ms, now)
-        agrees = abs(correction_ms) < CLOCKS_AGREE_MS
+    def _learn(self, newest: _Newest, frame: AudioFrame | VideoFrame | ShareFrame, lasts_ms: int) -> None:
+        timestamp_ms = frame.timestamp_ms
+        correction_ms = timestamp_ms - frame.received_at * 1000 - self._zoom_ahead_ms
+        agrees = -CLOCKS_AGREE_MS < correction_ms < CLOCKS_AGREE_MS
         if self._clock_is_medias and not agrees:
             return
-        self._newest_ms[kind] = timestamp_ms
-        self._newest_end_ms[kind] = timestamp_ms + lasts_ms
+        newest.begins_ms = timestamp_ms
+        newest.ends_ms = timestamp_ms + lasts_ms
         # Media that disagree by hours with everything else have a clock of their own, and it counts.
         if correction_ms > 0 or not agrees or not self._clock_is_zooms:  # the shortest way tells the most
             self._zoom_ahead_ms += correction_ms

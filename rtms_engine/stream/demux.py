@@ -32,10 +32,11 @@ class Demultiplexer:
 
     def _wire(self, runners: Sequence[SinkRunner]) -> None:
         self._all = tuple(runners)
-        self._by_type = {
-            frame_type: tuple(runner for runner in runners if kind in runner.kinds)
+        self._offers = {
+            frame_type: tuple(runner.offer for runner in runners if kind in runner.kinds)
             for frame_type, kind in KIND_OF_FRAME.items()
         }
+        """Who is to be called with a frame, by its type."""
 
     def _publish_first(self, frame: Frame) -> None:
         self.first_at = frame.received_at
@@ -45,8 +46,8 @@ class Demultiplexer:
     def _publish(self, frame: Frame) -> None:
         frame_type = type(frame)
         self._received[frame_type] += 1
-        for runner in self._by_type[frame_type]:
-            runner.offer(frame)
+        for offer in self._offers[frame_type]:
+            offer(frame)
 
     def announce(self, event: StreamEvent) -> None:
         """One event of the stream."""

@@ -1,11 +1,11 @@
 """Joins a transport and the protocol that speaks over it, for one connection."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Generic, TypeVar, cast
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 from ..model.frames import KIND_OF_FRAME, Frame
-from ..protocol.connection import Connection
+from ..protocol.connection import Connection, Output
 from ..protocol.events import ConnectionEvent, LegId, Silent
 from ..transport.base import Transport
 from ..wire.messages import Message
@@ -70,22 +70,21 @@ class LegDriver(Generic[P]):
         self.received_bytes += len(message)
         protocol = self.protocol
         outputs = protocol.receive(message, self._time())
-        if protocol.has_data_to_send:
+        if protocol.outgoing:
             self.flush()
             self._alarm.arm()  # the first keep-alive may have brought the deadline nearer
-        for output in outputs:
-            if type(output) in KIND_OF_FRAME:
-                self._publish(cast(Frame, output))
-            else:
-                self._tell(self, cast(ConnectionEvent, output))
+        self._hand_on(outputs)
 
     def take(self, message: Message) -> None:
         """A message that came over another connection and means this one."""
-        for output in self.protocol.take(message, self._time()):
+        self._hand_on(self.protocol.take(message, self._time()))
+
+    def _hand_on(self, outputs: Sequence[Output]) -> None:
+        for output in outputs:
             if type(output) in KIND_OF_FRAME:
-                self._publish(cast(Frame, output))
+                self._publish(output)  # type: ignore[arg-type]  # so it is a frame; a cast would be a call
             else:
-                self._tell(self, cast(ConnectionEvent, output))
+                self._tell(self, output)  # type: ignore[arg-type]
 
     def connection_lost(self, why: str, was_up: bool) -> None:
         """Tell the worker."""
