@@ -1,9 +1,9 @@
 """Sound: one file per participant, and one of all together.
 
 Every packet is written where its timestamp puts it (`timeline.Coverage`), so a silence is a hole in
-a sparse file, a late packet needs no memory, and no track can drift from another. Files are opened
-for a batch and closed after it. While the stream runs they are WAV files, which are whole at any
-moment; other formats are made of them at the end (`encoding`).
+a sparse file, a late packet needs no memory, and no track can drift from another. A file stays open
+from batch to batch while its voice is heard. While the stream runs they are WAV files, which are whole
+at any moment; other formats are made of them at the end (`encoding`).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,7 +43,7 @@ class Voice:
         """Decode packets and say where they go. Those that follow each other are one piece, unless
         something is there already.
         """
-        per_ms, frame_bytes = self._per_ms, self.wav.frame_bytes
+        per_ms, frame_bytes, decode = self._per_ms, self.wav.frame_bytes, self._decode
         jitter = near = JITTER_MS * per_ms
         pieces: list[Piece] = []
         run: list[bytes] = []
@@ -52,11 +52,10 @@ class Voice:
         for packet in packets:
             nominal = packet.timestamp_ms * per_ms
             off = expected - nominal
-            follows = -jitter < off < jitter
-            if not follows:
-                self._decode = decoder_for(self._params)
+            if not -jitter < off < jitter:
+                decode = self._decode = decoder_for(self._params)
             try:
-                data = self._decode(packet.payload)
+                data = decode(packet.payload)
             except AudioDecodeError:
                 skipped.undecodable_audio += 1
                 continue
@@ -64,7 +63,7 @@ class Voice:
             if not samples:
                 skipped.undecodable_audio += 1
                 continue
-            near = min(jitter, samples)
+            near = samples if samples < jitter else jitter  # noqa: FURB136 - a call for every packet
             if not run or not -near < off < near:
                 self._finish(pieces, run, start, skipped)
                 run = []
@@ -165,6 +164,8 @@ class Audio:
         self._mix: Mix | None = None
         self._t0_ms: int | None = None
         """Where the files begin; None if that is for the first batch to see."""
+        self._awake: set[WavFile] = set()
+        """What the last batch was written into."""
 
     def write(self, frames: Iterable[AudioFrame]) -> list[AudioFrame]:
         """Put the sound of a batch into its files, and return a frame of every voice in it.
@@ -187,15 +188,26 @@ class Audio:
                 alike = (speaker.user_id, speaker.channel_id, frame.mixed, frame.params)
                 by_voice.setdefault(alike, []).append(frame)
         changed: list[tuple[Voice, list[Piece]]] = []
+        before, self._awake = self._awake, set()
         try:
             for alike, packets in by_voice.items():
                 voice, pieces = self._write_voice(alike, packets)
+                self._awake.add(voice.wav)
                 if pieces and not packets[0].mixed:
                     changed.append((voice, pieces))
         finally:
             if changed:
-                self._mixed_file().renew(changed, self._tracks)
+                mix = self._mixed_file()
+                self._awake.add(mix.wav)
+                mix.renew(changed, self._tracks)
+            for wav in before - self._awake:
+                wav.rest()
         return [packets[-1] for packets in by_voice.values()]
+
+    def rest(self) -> None:
+        """Let go of whatever is open."""
+        for wav in self.files():
+            wav.rest()
 
     def files(self) -> list[WavFile]:
         """All files, to be closed one by one, so that one failure does not touch the others."""

@@ -77,6 +77,7 @@ class Recorder:
         if earlier:
             self._restart = self._continue(earlier, stream.kinds)
         self._save_manifest("recording")
+        self._saved_marks = self._marks
 
     @property
     def newest_ms(self) -> int:
@@ -84,8 +85,7 @@ class Recorder:
         return self._timeline.newest_ms
 
     def write(self, batch: Sequence[Item]) -> None:
-        """Take a batch: each track opens its files once for all of it."""
-        before = self._marks
+        """Take a batch."""
         newest_ms = self.newest_ms
         sounds = [item for item in batch if isinstance(item, AudioFrame)]
         others = [item for item in batch if not isinstance(item, AudioFrame)]
@@ -103,8 +103,10 @@ class Recorder:
         for pictures in (self._camera, self._share):
             pictures.flush()
         self._log.flush(self._timeline.t0_ms)
-        if before != self._marks:
+        marks = self._marks
+        if marks != self._saved_marks:
             self._save_manifest("recording")
+            self._saved_marks = marks
 
     def close(self, ending: Ending, failure: str) -> str:
         """Finish everything that can be finished, or erase it if that is how the stream ended.
@@ -118,11 +120,13 @@ class Recorder:
         """
         try:
             self.folder.release_reserve()
+            self._audio.rest()
             if ending.stop_reason.outcome is Outcome.ERASE:
                 self._erase(ending)
                 return ""
             return self._finish(ending, failure)
         finally:
+            self._audio.rest()
             self._hold.release()
 
     def _finish(self, ending: Ending, failure: str) -> str:

@@ -107,6 +107,7 @@ def _continued(root: Path, stream: StreamInfo, sound: Sound) -> Recorder | None:
 
 
 _DELIVERY = Delivery(
+    linger_s=0.75,  # a batch costs the same however long it is; who is killed loses at most the last second
     overflow=Overflow(audio="spill", video="spill", share="spill"),
     timeout_s=0.0,
     retries=0,

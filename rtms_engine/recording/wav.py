@@ -17,6 +17,7 @@ import numpy as np
 from .folder import replacing
 from .holes import stretches
 from .label import Label, decode_label
+from .open_files import ROOM, OpenFile
 
 _COUNTED_BYTES = 2**32 - 1
 """What a field of a WAV header can say at most; in RF64 it says that ``ds64`` knows better."""
@@ -34,9 +35,9 @@ Piece = tuple[int, bytes]
 
 
 class WavFile:
-    """A WAV file of 16-bit PCM that can be written anywhere from t0 on, and holds no resource.
+    """A WAV file of 16-bit PCM that can be written anywhere from t0 on.
 
-    Samples have absolute numbers (`timeline`), and are little-endian and interleaved. What touches
+    It may stay open after a `write`, until it is to `rest` or is closed. Samples have absolute numbers (`timeline`), and are little-endian and interleaved. What touches
     the file blocks, and raises OSError.
     """
 
@@ -47,6 +48,7 @@ class WavFile:
         self.channels = channels
         self.frame_bytes = 2 * channels
         self._name = str(path)
+        self._open: OpenFile | None = None
         self._place(label)
 
     @classmethod
@@ -77,7 +79,11 @@ class WavFile:
 
         If that fails, the file still says how long it is.
         """
-        file = os.open(self._name, os.O_RDWR)
+        if self._open is not None and self._open.is_deleted:
+            self.rest()  # to open it will fail, and say why
+        if self._open is None:
+            self._open = ROOM.open(self._name)
+        file = os.open(self._name, os.O_RDWR) if self._open is None else self._open.number
         try:
             end = self._says_end
             if end is None:
@@ -92,7 +98,14 @@ class WavFile:
             self._finish(file)
             raise
         finally:
-            os.close(file)
+            if self._open is None:
+                os.close(file)
+
+    def rest(self) -> None:
+        """Nothing is written for a while: let go of what is open."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
 
     def samples(self, start: int, stop: int) -> bytes:
         """What the file holds from one sample up to another; silence where it holds nothing."""
@@ -107,6 +120,7 @@ class WavFile:
         """
         if t0_ms == self.label.t0_ms:
             return
+        self.rest()
         later = type(self)(self.path, self.label.at(t0_ms), self.sample_rate, self.channels)
         with self.path.open("rb") as old, replacing(self.path) as new:
             later.take(old, self.sound_at, self._t0, new)
@@ -139,6 +153,7 @@ class WavFile:
         if from_ms <= self.label.t0_ms:
             self.begin_at(from_ms)
             return
+        self.rest()
         first = self.samples_at(from_ms)
         later = type(self)(self.path, self.label.at(from_ms), self.sample_rate, self.channels)
         with self.path.open("rb") as old, replacing(self.path) as new:
@@ -177,6 +192,7 @@ class WavFile:
         """Make the file what it is to be for good, also after a process that could not."""
         self.begin_at(t0_ms)
         self.write([])
+        self.rest()
 
     @property
     def end(self) -> int:

@@ -48,7 +48,7 @@ class CallbackSink:
         """Call for each item. What the callback raises, this raises; a cancellation reaches it."""
         for item in batch:
             result = self._callback(self._stream, item)
-            if inspect.isawaitable(result):
+            if result is not None and inspect.isawaitable(result):
                 await result
 
     async def close(self, ending: Ending) -> None:
