@@ -1,7 +1,7 @@
-"""An engine as its user runs it, ``rtms-engine run``, and Zoom's webhooks to it: for `webhooks`.
+"""An engine as its user runs it, ``rtms-engine run``, and Zoom's webhooks to it.
 
-Each stream says its sound to a sink of this module too, which notes in a file when the first frame came, and
-how many there were: in whichever process the stream runs.
+Each stream says its sound to a sink of this module too, which notes in a file when the first frame came, how
+many there were, and how long they were on their way while it is asked for: in whichever process the stream runs.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ import ssl
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +28,8 @@ from rtms_engine.simulator.webhooks import StreamFacts
 from rtms_engine.sinks.base import Ending, Item, StreamInfo
 from rtms_engine.wire.signature import webhook_signature
 
-from .load import _cpu_s, _family
+from .encoded import STAMP_BYTES
+from .load import _cpu_s, _family, _resident_kb
 from .zoom import Load
 
 PATIENCE_S = 60.0
@@ -84,8 +86,10 @@ class NotingSink:
 
     def __init__(self, config: NotingConfig) -> None:
         self._file = Path(config.file)
+        self._watched = f"{config.file}.watched"
         self._stream = ""
         self._heard = 0
+        self._late_ms: Counter[int] = Counter()
 
     async def open(self, stream: StreamInfo) -> None:
         """A stream begins, or begins again in another process."""
@@ -97,10 +101,14 @@ class NotingSink:
         if frames and not self._heard:
             self._note("first", at=frames[0].received_at)
         self._heard += len(frames)
+        if os.path.exists(self._watched):  # noqa: PTH110 - a look at the cache of directories
+            self._late_ms.update(
+                round(frame.received_at * 1e3 - int(frame.payload[:STAMP_BYTES]) / 1e3) for frame in frames
+            )
 
     async def close(self, ending: Ending) -> None:
         """Tell."""
-        self._note("heard", frames=self._heard)
+        self._note("heard", frames=self._heard, late_ms=self._late_ms)
 
     def _note(self, what: str, **facts: Any) -> None:
         line = {"what": what, "stream": int(self._stream.rpartition("-")[2]), "pid": os.getpid(), **facts}
@@ -169,6 +177,20 @@ class Bench:
     def cpu_s(self) -> float:
         """What the engine used so far."""
         return sum(map(_cpu_s, _family(self._engine.pid)))
+
+    @property
+    def memory_kb(self) -> int:
+        """Resident, of all of the engine's processes."""
+        return sum(map(_resident_kb, _family(self._engine.pid)))
+
+    async def watch(self) -> dict[str, Any]:
+        """From now on note how long frames are on their way, and answers to keep-alives."""
+        (self._folder / "notes.watched").touch()
+        return await self._ask("afresh")
+
+    async def status(self) -> dict[str, Any]:
+        """What Zoom said so far."""
+        return await self._ask("status")
 
     @property
     def workers(self) -> list[int]:

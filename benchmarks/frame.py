@@ -22,15 +22,17 @@ REGISTRY: Mapping[str, str] = {
     "receive": "benchmarks.receive",
     "pipeline": "benchmarks.pipeline",
     "streams": "benchmarks.streams",
+    "recorded": "benchmarks.recorded",
     "peers": "benchmarks.peers",
     "webhooks": "benchmarks.webhooks",
     "memory": "benchmarks.memory",
     "sessions": "benchmarks.sessions",
+    "recording": "benchmarks.recording",
 }
 """Every benchmark, by its name, in the order of the table."""
 
-SHORT_SET = ("decode", "receive", "pipeline", "streams")
-"""What ``python -m benchmarks`` runs if nothing is named: some two minutes."""
+SHORT_SET = ("decode", "receive", "pipeline", "streams", "peers", "webhooks", "memory", "recording")
+"""What ``python -m benchmarks`` runs if nothing is named: some five minutes."""
 
 PACKAGES = ("rtms-engine", "msgspec", "pybase64", "websockets", "picows", "uvloop", "aiohttp", "rtms")
 """Whose versions stand in the line, where they are installed."""

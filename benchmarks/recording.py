@@ -8,16 +8,12 @@ CPU time are compared.
 ``formats``: CPU seconds and bytes per recorded minute by format, from the first packet to finished files.
 
 ``meeting``: a long meeting of many participants, recorded as fast as it goes. How many times faster
-than real time, and by how much did memory grow in the second half? ``--hours 4 --participants 50`` is the
-size that the engine promises; the default is smaller.
+than real time, and by how much did memory grow in the second half? Four hours and fifty participants are the
+size that the engine promises, and that of ``full``.
 """
 
-import argparse
-import json
-import platform
 import resource
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -30,17 +26,25 @@ from rtms_engine.model.ids import StreamId
 from rtms_engine.model.media import AudioParams
 from rtms_engine.model.products import MEETING
 from rtms_engine.model.reasons import StopReason
-from rtms_engine.recording.encoding import Sound, SoundFormat
+from rtms_engine.recording.encoding import Sound
 from rtms_engine.recording.folder import Folder
 from rtms_engine.recording.recorder import Recorder
 from rtms_engine.sinks.base import Ending, StreamInfo
+
+from .frame import Result, Series, Size, main
+
+QUESTION = "what does it cost to record sound, against plain writes, by format, and for hours?"
 
 T0 = 1_700_000_000_000
 PARAMS = AudioParams()
 PACKETS = 10
 """A second of one voice."""
-STREAMS, ROUNDS, SECONDS = 20, 7, 10
-MINUTES = 2
+SECONDS = 10
+ROUNDS: dict[Size, int] = {"smoke": 1, "short": 7, "full": 25}
+STREAMS: dict[Size, int] = {"smoke": 2, "short": 20, "full": 20}
+MINUTES: dict[Size, float] = {"smoke": 0.1, "short": 1, "full": 4}
+HOURS: dict[Size, float] = {"smoke": 0.01, "short": 0.1, "full": 4}
+PARTICIPANTS = 50
 ENDING = Ending(StopReason.MEETING_ENDED, T0)
 TURN_S = 8
 """How long somebody speaks in the long meeting."""
@@ -107,58 +111,60 @@ def reference_us(files: list[Any]) -> float:
     return (time.process_time() - start) / SECONDS / (len(files) // 3) * 1e6
 
 
-def batch(root: Path) -> dict[str, Any]:
+def batch(root: Path, size: Size) -> dict[str, float]:
     """The recorder against the reference."""
     recorders = []
-    for number in range(STREAMS):
+    for number in range(STREAMS[size]):
         info = stream(f"stream-{number}")
         recorders.append((Recorder(Folder.create(root, info), info), info))
-    files = [(root / f"plain-{number}").open("wb", buffering=0) for number in range(3 * STREAMS)]
+    files = [(root / f"plain-{number}").open("wb", buffering=0) for number in range(3 * STREAMS[size])]
     batch_us(recorders, 0)
     reference_us(files)
-    rounds = [(batch_us(recorders, SECONDS * (number + 1)), reference_us(files)) for number in range(ROUNDS)]
+    rounds = [
+        (batch_us(recorders, SECONDS * (number + 1)), reference_us(files)) for number in range(ROUNDS[size])
+    ]
     for file in files:
         file.close()
     return {
         "best_us": round(min(ours for ours, _ in rounds), 1),
         "us": round(statistics.median(ours for ours, _ in rounds), 1),
         "reference_us": round(statistics.median(theirs for _, theirs in rounds), 1),
-        "ratio": round(statistics.median(ours / theirs for ours, theirs in rounds), 2),
+        "ratio": statistics.median(ours / max(theirs, 1e-9) for ours, theirs in rounds),
     }
 
 
-def formats(root: Path) -> dict[str, Any]:
-    """A meeting of two minutes in each format."""
+def formats(root: Path, minutes: float) -> dict[str, Any]:
+    """A meeting of some minutes in each format."""
     costs = {}
     for form in ("wav", "flac", "opus"):
         info = stream(form)
         recorder = Recorder(Folder.create(root, info), info, Sound(form))
         begun = time.process_time()
-        for second in range(MINUTES * 60):
+        for second in range(round(minutes * 60)):
             recorder.write(spoken(info, Speaker(1001 + second // TURN_S % 2, "x"), second))
         recording_s = time.process_time() - begun
         recorder.close(ENDING, "")
         spent_s = time.process_time() - begun
         files = list((recorder.folder.path / "audio").iterdir())
         costs[form] = {
-            "cpu_s": round(spent_s / MINUTES, 3),
-            "of_it_recording_s": round(recording_s / MINUTES, 3),
-            "bytes": sum(512 * path.stat().st_blocks for path in files) // MINUTES,
+            "cpu_s": round(spent_s / minutes, 3),
+            "of_it_recording_s": round(recording_s / minutes, 3),
+            "bytes": round(sum(512 * path.stat().st_blocks for path in files) / minutes),
         }
     return costs
 
 
-def meeting(root: Path, hours: float, participants: int, form: SoundFormat) -> dict[str, Any]:
+def meeting(root: Path, hours: float) -> dict[str, Any]:
     """Two at a time speak in turns, of all participants; some are silent for hours."""
     info = stream("long")
-    recorder = Recorder(Folder.create(root, info), info, Sound(form))
-    speakers = [Speaker(1001 + n, f"Participant {n}") for n in range(participants)]
+    recorder = Recorder(Folder.create(root, info), info, Sound())
+    speakers = [Speaker(1001 + n, f"Participant {n}") for n in range(PARTICIPANTS)]
     seconds, resident = round(hours * 3600), []
     begun, begun_cpu = time.perf_counter(), time.process_time()
     for second in range(seconds):
         turn = second // TURN_S
-        batch = spoken(info, speakers[turn % participants], second)
-        batch += spoken(info, speakers[turn * 7 % participants], second) if turn % 3 == 0 else []
+        batch = spoken(info, speakers[turn % PARTICIPANTS], second)
+        batch += spoken(info, speakers[turn * 7 % PARTICIPANTS], second) if turn % 3 == 0 else []
         recorder.write(batch)
         if second % max(seconds // 20, 1) == 0:
             resident.append(resident_mb())
@@ -168,8 +174,7 @@ def meeting(root: Path, hours: float, participants: int, form: SoundFormat) -> d
     resident.append(resident_mb())
     return {
         "hours": hours,
-        "participants": participants,
-        "format": form,
+        "participants": PARTICIPANTS,
         "times_faster_than_real_time": round(seconds / spent, 1),
         "closing_s": round(spent - recorded, 1),
         "cpu_s_per_hour": round(cpu / hours, 1),
@@ -185,30 +190,29 @@ def resident_mb() -> float:
     return round(pages * resource.getpagesize() / 1e6, 1)
 
 
-def main() -> None:
-    """Print one JSON line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+def measure(size: Size) -> Result:
+    """All three."""
+    with tempfile.TemporaryDirectory() as folder:
+        batches = batch(_made(folder, "batch"), size)
+        costs = formats(_made(folder, "formats"), MINUTES[size])
+        long = meeting(_made(folder, "meeting"), HOURS[size])
+    resident = [(float(at), mb) for at, mb in enumerate(long.pop("resident_mb"))]
+    ratio = batches.pop("ratio")
+    return Result(
+        {
+            "batch_times_the_cost_of_plain_writes": ratio,
+            "meeting_times_faster_than_real_time": long["times_faster_than_real_time"],
+        },
+        {"batch": batches, "per_minute": costs, "meeting": long},
+        [Series("a long meeting", "twentieths of it", "memory, MB", resident)],
     )
-    parser.add_argument("--hours", type=float, default=0.25)
-    parser.add_argument("--participants", type=int, default=50)
-    parser.add_argument("--format", choices=["wav", "flac", "opus"], default="wav")
-    parser.add_argument("--only", choices=["batch", "formats", "meeting"])
-    wanted = parser.parse_args()
-    parts = {
-        "batch": batch,
-        "formats": formats,
-        "meeting": lambda root: meeting(root, wanted.hours, wanted.participants, wanted.format),
-    }
-    found: dict[str, Any] = {"benchmark": "recording"}
-    for name, part in parts.items():
-        if wanted.only in (None, name):
-            with tempfile.TemporaryDirectory() as root:
-                found[name] = part(Path(root))
-    machine = {"python": platform.python_version(), "machine": platform.machine()}
-    json.dump(found | machine, sys.stdout)
-    print()
+
+
+def _made(folder: str, name: str) -> Path:
+    path = Path(folder) / name
+    path.mkdir()
+    return path
 
 
 if __name__ == "__main__":
-    main()
+    main("recording")

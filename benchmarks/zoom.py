@@ -137,11 +137,15 @@ class Zoom:
     async def keep_alive(self) -> None:
         """Ask every connection, evenly over the interval."""
         while True:
-            legs = list(self.open) or [None]
-            for leg in legs:
-                if leg is not None:
-                    leg.say(msg_type=12, timestamp=int(time.monotonic() * 1e6), sequence=1)
-                await asyncio.sleep(KEEP_ALIVE_S / len(legs))
+            legs = list(self.open)
+            begun = time.monotonic()
+            for number, leg in enumerate(legs, 1):
+                leg.say(msg_type=12, timestamp=int(time.monotonic() * 1e6), sequence=1)
+                ahead_s = begun + KEEP_ALIVE_S * number / len(legs) - time.monotonic()
+                if ahead_s > TICK_S:  # many sleeps that are too short would take longer than the interval
+                    await asyncio.sleep(ahead_s)
+            if not legs:
+                await asyncio.sleep(TICK_S)
 
 
 class Leg(picows.WSListener):
@@ -287,8 +291,11 @@ async def _speak_at_once(zoom: Zoom, lines: asyncio.StreamReader) -> None:
     async with asyncio.TaskGroup() as tasks:
         working = [tasks.create_task(work, name="load") for work in (zoom.keep_alive(), zoom.speak())]
         while line := (await lines.readline()).strip():
-            if line == b'"status"':
-                _say(live=zoom.live, lives=sum(len(stream.live_at) for stream in zoom.streams))
+            if line in (b'"status"', b'"afresh"'):
+                if line == b'"afresh"':
+                    zoom.round_trips_ms.clear()
+                lives = sum(len(stream.live_at) for stream in zoom.streams)
+                _say(live=zoom.live, lives=lives, sent=zoom.sent)
             else:
                 break
         for task in working:

@@ -14,7 +14,9 @@ from benchmarks.zoom import Load
 from rtms_engine.wire.json_codec import decode
 
 
-@pytest.mark.parametrize("name", ["decode", "receive", "memory", "sessions", "webhooks"])
+@pytest.mark.parametrize(
+    "name", ["decode", "receive", "memory", "sessions", "webhooks", "recorded", "recording"]
+)
 def test_it_runs(name):
     """In the smallest size; each has a question and at least one ratio."""
     found = line(name, "smoke", benchmark(name).measure("smoke"))
