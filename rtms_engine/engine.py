@@ -227,7 +227,13 @@ class Engine:
                 self._watch_lag(stack)
                 self._api = await stack.enter_async_context(self._api_server())
             self._running = stack.pop_all()
-        _log.info("EngineStarted", webhook=self.webhook_url, api=self.api_url, apps=list(self._secret_tokens))
+        _log.info(
+            "EngineStarted",
+            webhook=self.webhook_url,
+            api=self.api_url,
+            dashboard=self.dashboard_url,
+            apps=list(self._secret_tokens),
+        )
         return self
 
     async def __aexit__(
@@ -324,6 +330,11 @@ class Engine:
     def api_url(self) -> str | None:
         """Where this engine's HTTP API is, as seen from this machine; None if there is none."""
         return self._api.url if self._api else None
+
+    @property
+    def dashboard_url(self) -> str | None:
+        """Where a browser shows what this engine does; None if it has no API."""
+        return f"{self._api.url}/" if self._api else None
 
     async def streams(self, *kinds: MediaKind) -> AsyncIterator[Feed]:
         """Every stream that starts from now on, each an asynchronous iterator over its items.

@@ -129,7 +129,11 @@ def _reason(stream: StreamStatistics, kind: MediaKind, is_recorded: bool) -> tup
     if kind not in stream.info.kinds:
         return f"Nobody asked Zoom for {kind.value}.", "Add it to the kinds of a sink."
     if kind in overview.refused:
-        return f"Zoom does not give {kind.value}: {overview.refused[kind]}", "See the stream's timeline."
+        why, _, what_to_do = overview.refused[kind].partition(". ")
+        return (
+            f"Zoom does not give {kind.value}: {why.rstrip('.')}.",
+            what_to_do or "See the stream's timeline.",
+        )
     if not is_recorded:
         return "The stream is not recorded.", "Pictures are taken from the files of a sink 'recording'."
     if kind is MediaKind.VIDEO and not any(one.camera for one in overview.participants):

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from ...config import AppConfig, Config, RtmsConfig, ServerConfig, StateConfig
+from ...config import ApiConfig, AppConfig, Config, RtmsConfig, ServerConfig, StateConfig
 from ...engine import Engine
 from ...model.events import ConnectionLost, ConnectionRestored, GapNoted
 from ...model.ids import StreamId
@@ -74,12 +74,14 @@ class Outcome(msgspec.Struct, frozen=True):
 @click.option("--capture", is_flag=True, help="Also keep what the wire said, in captures/ beside it.")
 @click.option("--chaos", is_flag=True, help="Let a handful of things go wrong in the meeting.")
 @click.option("--seed", type=int, default=1, show_default=True, help="With --chaos: which, and when.")
-def demo(out: Path, capture: bool, chaos: bool, seed: int) -> None:
+@click.option("--stay", is_flag=True, help="Keep the dashboard after the meeting, until Ctrl-C.")
+def demo(out: Path, capture: bool, chaos: bool, seed: int, stay: bool) -> None:
     """Record a simulated meeting; no account, no configuration, no network needed.
 
     A simulated Zoom on this machine announces a meeting by a signed webhook. The engine joins it over
     TLS, as it would join a real one, and records two speakers, a camera, a shared screen, the
-    transcript and the chat. Takes about half a minute.
+    transcript and the chat. Takes about half a minute. The dashboard, whose address is printed, shows it
+    live.
 
     With --chaos, connections are cut, a server fails and nonsense is sent meanwhile. All the sound that
     Zoom sends must be in the recording nevertheless; pictures and text that Zoom withholds from a lost
@@ -90,14 +92,26 @@ def demo(out: Path, capture: bool, chaos: bool, seed: int) -> None:
     """
     logging.configure("error" if chaos else "warning")  # with --chaos, the story is told here
     console = Console()
-    outcome = process.run(_play(out, console, _mischief(seed) if chaos else Plan(), capture=capture))
-    _show(outcome, console, "All the sound" if chaos else "Everything")
-    if capture:
-        console.print(f"The capture is in {out / CAPTURES}", soft_wrap=True, highlight=False)
-    if outcome.problems:
+
+    async def tell(outcome: Outcome, dashboard: str) -> None:
+        _show(outcome, console, "All the sound" if chaos else "Everything")
+        if capture:
+            console.print(f"The capture is in {out / CAPTURES}", soft_wrap=True, highlight=False)
         for problem in outcome.problems:
             console.print(Text(f"Lost: {problem}", style="red"))
+        if stay:
+            console.print(f"The dashboard stays at {dashboard} until Ctrl-C", highlight=False)
+            await _until_told()
+
+    plan = _mischief(seed) if chaos else Plan()
+    outcome = process.run(_play(out, console, plan, capture=capture, then=tell))
+    if outcome.problems:
         raise SystemExit(1)
+
+
+async def _until_told() -> None:
+    with process.Signals(hurry=lambda: None, reload=lambda: None) as signals:
+        await signals.stop.wait()
 
 
 def _mischief(seed: int) -> Plan:
@@ -166,7 +180,15 @@ def _deed(action: Action) -> str:
             return str(action)
 
 
-async def _play(out: Path, console: Console, chaos: Plan, *, capture: bool) -> Outcome:
+async def _play(
+    out: Path,
+    console: Console,
+    chaos: Plan,
+    *,
+    capture: bool,
+    then: Callable[[Outcome, str], Awaitable[None]] | None = None,
+) -> Outcome:
+    """``then`` is called with what it came to, and with the dashboard's address, while that is still there."""
     app = App(secrets.token_hex(8), secrets.token_hex(16), secrets.token_hex(16))
     script = demo_script()
     story = _Story(console, chaos)
@@ -177,6 +199,8 @@ async def _play(out: Path, console: Console, chaos: Plan, *, capture: bool) -> O
     ):
         console.print(f"A simulated Zoom serves at {zoom.base_url}", highlight=False)
         console.print(f"The engine takes webhooks at {engine.webhook_url}", highlight=False)
+        dashboard = engine.dashboard_url or ""
+        console.print(f"Watch it at {dashboard}", highlight=False, style="bold")
         meeting = await zoom.start(script, engine.webhook_url, chaos=chaos)
         with _progress(console, script.duration_ms / 1000) as advance:
             stream_id = StreamId(meeting.stream_id)
@@ -190,7 +214,11 @@ async def _play(out: Path, console: Console, chaos: Plan, *, capture: bool) -> O
             while not engine.recent_streams():  # noqa: ASYNC110 - a finished stream rings no bell
                 await asyncio.sleep(_REFRESH_S)
         (stats,) = engine.recent_streams()
-        return _outcome(out, meeting, stats, frozenset({MediaKind.AUDIO}) if chaos.actions else ALL_KINDS)
+        kinds = frozenset({MediaKind.AUDIO}) if chaos.actions else ALL_KINDS
+        outcome = _outcome(out, meeting, stats, kinds)
+        if then is not None:
+            await then(outcome, dashboard)
+        return outcome
 
 
 def _config(app: App, ca_file: Path, out: Path, *, capture: bool) -> Config:
@@ -204,6 +232,7 @@ def _config(app: App, ca_file: Path, out: Path, *, capture: bool) -> Config:
             capture_directory=str(out / CAPTURES),
         ),
         sinks=[SinkConfig("recording", options={"directory": str(out)})],
+        api=ApiConfig(port=0),
         state=StateConfig(directory=""),
     )
 
