@@ -46,6 +46,10 @@ class StreamSummary(msgspec.Struct, frozen=True, kw_only=True):
     gaps: int
     losses: int
     """How often a connection was lost."""
+    connections: dict[str, str] = {}
+    """The state of each: ``signaling``, and kinds of media or ``all``."""
+    refused: dict[MediaKind, str]
+    """Why a kind does not come."""
     ended_ms: int | None = None
     stop_reason: str = ""
     """By name; empty while it runs."""
@@ -59,8 +63,6 @@ class Stream(StreamSummary, frozen=True, kw_only=True):
     active_speaker: int | None
     requested: tuple[MediaKind, ...]
     granted: dict[MediaKind, dict[str, Any]]
-    refused: dict[MediaKind, str]
-    """Why a kind does not come."""
     losses_by_cause: dict[Cause, int]
     missing: tuple[GapNoted, ...]
     """The gaps, latest last."""
@@ -222,7 +224,6 @@ def whole(stream: StreamStatistics) -> Stream:
         active_speaker=overview.active_speaker,
         requested=tuple(sorted(stream.info.kinds)),
         granted=overview.granted,
-        refused=overview.refused,
         losses_by_cause=overview.losses,
         missing=overview.gaps,
         sinks=stream.sinks,
@@ -250,6 +251,8 @@ def _facts(stream: StreamStatistics) -> dict[str, Any]:
         "received": stream.received,
         "gaps": len(overview.gaps),
         "losses": sum(overview.losses.values()),
+        "connections": {leg.name: leg.state for leg in stream.legs},
+        "refused": overview.refused,
         "ended_ms": ending.timestamp_ms if ending else None,
         "stop_reason": ending.stop_reason.name if ending else "",
     }

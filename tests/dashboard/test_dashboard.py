@@ -85,6 +85,10 @@ async def test_a_chaos_meeting_live(visit: Visit) -> None:
     await visit.go("")
     link = f"document.querySelector('.live a[href$=\"{visit.wild.stream_id}\"]')"
     await page.until(link)
+    await page.until("/Video does not come/.test(document.querySelector('.live').textContent)")
+    await page.until("document.querySelector('.live .chips [data-tone=good]')")
+    await page.look(1280, "light", visit.shots / "streams-1280-light.png")
+    assert await page.run(FAINT) == []
     await page.run(f"{link}.click()")
     await page.until("document.querySelectorAll('.person').length === 2")
     for what in (

@@ -67,6 +67,7 @@ class Player {
     }
     this.master = sounds.length ? this.audio : this.video;
     for (const what of ["timeupdate", "play", "pause", "seeked", "ratechange", "loadedmetadata"]) this.master.addEventListener(what, () => this.follow());
+    for (const film of [this.video, this.screenFilm]) film.addEventListener("loadedmetadata", () => this.follow());
     this.follow();
   }
 

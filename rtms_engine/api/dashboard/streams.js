@@ -2,7 +2,7 @@
 
 import { get, now, repeat, url } from "./api.js";
 import { h, keep, panel, say, set } from "./dom.js";
-import { KINDS, age, list, many, meetingOf, nameOf, pill } from "./words.js";
+import { age, many, mediaOf, meetingOf, nameOf, pill } from "./words.js";
 
 export function streamsView(main, guarded) {
   const live = h("ul.cards");
@@ -25,7 +25,7 @@ export function streamsView(main, guarded) {
 }
 
 function card(stream) {
-  const parts = { pill: h("span.pill"), media: h("p.media-line"), facts: h("p.note") };
+  const parts = { pill: h("span.pill"), media: h("ul.chips", { "aria-label": "Media" }), facts: h("p.note") };
   const row = h("li.card", {},
     h("div.card-head", {}, h("a.stretched", { href: `#/streams/${encodeURIComponent(stream.id)}` }, `Meeting ${meetingOf(stream)}`), parts.pill),
     parts.facts, parts.media);
@@ -43,6 +43,11 @@ function update(row, stream) {
   if (stream.gaps) facts.push(many(stream.gaps, "gap"));
   if (stream.stop_reason) facts.push(stream.stop_reason.toLowerCase().replaceAll("_", " "));
   say(row.parts.facts, facts.join(" · "));
-  const got = KINDS.filter((kind) => stream.received[kind]).map((kind) => nameOf(kind).toLowerCase());
-  say(row.parts.media, got.length ? `Received: ${list(got)}` : "Nothing received yet");
+  const signaling = stream.connections.signaling ?? "up";
+  const media = mediaOf(stream);
+  if (stream.ended_ms === null && signaling !== "up") media.unshift({ kind: "signaling", tone: "warn", state: signaling });
+  keep(row.parts.media, media, ({ kind }) => kind, () => h("li"), (chip, { kind, tone: chipTone, state }) => {
+    say(chip, `${nameOf(kind)} ${state}`);
+    set(chip, { "data-tone": chipTone });
+  });
 }

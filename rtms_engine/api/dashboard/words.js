@@ -65,6 +65,14 @@ export function mediumOf(stream, kind) {
   return count ? { tone: "good", state: "arriving" } : { tone: "off", state: "nothing yet" };
 }
 
+/** The same for a stream in a list: [{kind, tone, state}], of what has a connection or was refused. */
+export function mediaOf(summary) {
+  const legs = Object.entries(summary.connections).map(([name, state]) => ({ name, state, attempts: 1 }));
+  const requested = KINDS.filter((kind) => ["all", kind].some((name) => name in summary.connections));
+  return KINDS.filter((kind) => requested.includes(kind) || kind in summary.refused)
+    .map((kind) => ({ kind, ...mediumOf({ ...summary, legs, requested }, kind) }));
+}
+
 /** The stream in a sentence: {tone, text, remedy}. */
 export function verdict(stream) {
   if (stream.ended_ms !== null) {
