@@ -88,10 +88,12 @@ class Page:
         return said["result"].get("value")
 
     async def until(self, script: str, within_s: float = 20.0) -> None:
-        """Wait until an expression is true."""
+        """Wait until an expression is true; one that fails is not yet."""
         try:
             async with asyncio.timeout(within_s):
-                while not await self.run(f"Boolean({script})"):
+                while not await self.run(
+                    f"(() => {{ try {{ return Boolean({script}) }} catch {{ return false }} }})()"
+                ):
                     await asyncio.sleep(_POLL_S)
         except TimeoutError:
             text = await self.run("document.body.innerText")

@@ -5,6 +5,8 @@ import { h, keep, panel, rowsOf, say, set } from "./dom.js";
 import { day, fileOf, many, size, span } from "./words.js";
 
 const DRIFT_S = 0.3;
+const RETRIES = 20;
+const RETRY_MS = 500;
 const SOUNDS = ["audio", "audio_mix"];
 
 export function recordingView(main, guarded, id, part) {
@@ -67,6 +69,8 @@ class Player {
     }
     this.master = sounds.length ? this.audio : this.video;
     for (const what of ["timeupdate", "play", "pause", "seeked", "ratechange", "loadedmetadata"]) this.master.addEventListener(what, () => this.follow());
+    this.again = RETRIES;
+    for (const medium of [this.audio, this.video, this.screenFilm]) medium.addEventListener("error", () => this.retry(medium));
     for (const film of [this.video, this.screenFilm]) film.addEventListener("loadedmetadata", () => this.follow());
     this.follow();
   }
@@ -115,6 +119,16 @@ class Player {
     video.playbackRate = this.master.playbackRate;
     if (this.master.paused) video.pause();
     else if (video.paused) video.play().catch(() => {});
+  }
+
+  /** A file that grows becomes another one while it is read: begin again where it was. */
+  retry(medium) {
+    if (!medium.hasAttribute("src") || this.again-- <= 0) return;
+    const at_s = medium.currentTime;
+    setTimeout(() => {
+      medium.load();
+      medium.currentTime = at_s;
+    }, RETRY_MS);
   }
 
   /** Another film; its captions are new too, else those of the one before would stay on. */
