@@ -70,7 +70,8 @@ class Leg:
         """It has been up, and is not yet back."""
         self.window_s = window_s
         self._was_up_elsewhere = was_up_elsewhere
-        self._give_up_at: float | None = None
+        self.give_up_at: float | None = None
+        """When Zoom's window for it has passed, while one runs."""
         self._attempt = 0
         self._refusals = 0
         self._id_fields = 0
@@ -86,8 +87,8 @@ class Leg:
         self.state = LegState.CONNECTING
         self.generation += 1
         self.retry_at = None
-        if self._give_up_at is None:
-            self._give_up_at = now + self.window_s
+        if self.give_up_at is None:
+            self.give_up_at = now + self.window_s
         return Connect(self.id, self.generation, self.url, self._id_fields, self._defaults)
 
     def accepted(self) -> bool:
@@ -101,7 +102,7 @@ class Leg:
         """It is gone. Returns whether another attempt fits into Zoom's window."""
         if self.state is LegState.UP:
             self.was_lost = True
-            self._give_up_at = now + self.window_s
+            self.give_up_at = now + self.window_s
         elif self.alternates:
             self.url, self.alternates = self.alternates[0], (*self.alternates[1:], self.url)
         delay_s = backoff_s(self._attempt, random)
@@ -142,7 +143,7 @@ class Leg:
     def begin_anew(self) -> None:
         """Forget the attempts: it is up, or what it hangs on is."""
         self._attempt = self._refusals = 0
-        self._give_up_at = None
+        self.give_up_at = None
 
     def change_servers(self) -> None:
         """Zoom has other servers for it: whatever those before refused may be had there (V1.md §8.2)."""
@@ -165,7 +166,7 @@ class Leg:
         return self.id.kinds & {_KIND_OF_STATUS.get(int(status))} or self.id.kinds
 
     def _wait(self, now: float, delay_s: float) -> bool:
-        if self._give_up_at is not None and now + delay_s > self._give_up_at:
+        if self.give_up_at is not None and now + delay_s > self.give_up_at:
             self.state = LegState.EXPIRED
             self.retry_at = None
             return False

@@ -225,8 +225,7 @@ class StreamLifecycle:
             return commands + self.on_deadline(now)
         why = _why_refused(event.status, event.reason)
         if leg.id == SIGNALING and leg.was_lost:
-            self._reason = StopReason.AWAIT_RECONNECTION_TIMEOUT
-            return commands + self._end(now)
+            return commands + self._await_the_stop(now)
         if leg.id == SIGNALING:
             return commands + self._finish(StopReason.UNDEFINED, f"Zoom refused the handshake: {why}")
         if leg.state is LegState.EXPIRED:
@@ -330,8 +329,7 @@ class StreamLifecycle:
                 return commands + self._finish(
                     StopReason.UNDEFINED, f"expired: it was announced late, and {why}"
                 )
-            self._reason = StopReason.AWAIT_RECONNECTION_TIMEOUT
-            return commands + self._end(now)
+            return commands + self._await_the_stop(now)
         return commands
 
     def _media_lost(self, legs: Iterable[Leg], why: str, now: float) -> list[Command]:
@@ -389,6 +387,15 @@ class StreamLifecycle:
             return []
         self._enter(Phase.ENDING, now + REASON_WAIT_S)
         return self._drop(self._legs)
+
+    def _await_the_stop(self, now: float) -> list[Command]:
+        """No further attempt fits into Zoom's window; until it has passed, Zoom may still speak (V1.md §7.2)."""
+        self._reason = StopReason.AWAIT_RECONNECTION_TIMEOUT
+        commands = self._end(now)
+        window_ends = self._signaling.give_up_at
+        if self.phase is Phase.ENDING and window_ends is not None:
+            self._phase_until = max(now, window_ends) + REASON_WAIT_S
+        return commands
 
     def _phase_is_over(self, now: float) -> list[Command]:
         if self.phase is Phase.DRAINING:

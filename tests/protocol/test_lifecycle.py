@@ -153,7 +153,7 @@ def test_signaling_is_tried_for_60_s():
     assert times == [3, 9, 21, 45]
     assert told == ["disconnect signaling"]
     assert stream.waits() == ["finish 19"]
-    assert stream.now == 48
+    assert stream.now == 63  # Zoom waits for 60 s, and until then may still move the stream
 
 
 def test_new_servers_after_the_window_of_signaling():

@@ -37,3 +37,17 @@ def test_no_ack_without_a_media_connection():
     stream.waits()
     assert stream.accepts("audio") == ["restored audio", "acknowledge"]
     assert stream.hears(StatusHeard(StatusCode.INVALID_CLIENT_READY_ACK, "")) == ["acknowledge"]
+
+
+def test_the_end_is_not_before_zooms_window_is_over():
+    """No attempt fits any more at 45 s, but a failover that is on its way does (chaos seed 2221)."""
+    stream = streaming("audio")
+    stream.loses("signaling")
+    for _ in range(4):
+        stream.waits()
+        stream.loses("signaling")
+    assert stream.now == 45
+    assert stream.passes(14) == []
+    assert stream.starts("wss://s/2") == ["connect signaling wss://s/2"]
+    stream.accepts("signaling")
+    assert stream.accepts("audio") == ["restored audio", "acknowledge"]
