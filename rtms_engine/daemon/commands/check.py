@@ -13,6 +13,9 @@ from ...config import Setting, load
 from ..logging import REDACTED, is_sensitive
 from .options import config_options
 
+PIPED_WIDTH = 10_000
+"""Who reads it from a pipe wants whole values, a line each."""
+
 
 @click.command()
 @config_options
@@ -23,6 +26,8 @@ def check(config: Path | None, overrides: Mapping[str, str]) -> None:
     """
     loaded = load(config, overrides=overrides)
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=PIPED_WIDTH)
     console.print(_table(loaded.settings))
     for note in loaded.notes:
         console.print(Text(f"Note: {note}"))
