@@ -13,7 +13,7 @@ import os
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, contextmanager, suppress
 from importlib.metadata import version
 from operator import attrgetter
 from pathlib import Path
@@ -39,7 +39,7 @@ from .coordination.lock import DirectoryLock
 from .coordination.memory import MemoryJournal
 from .coordination.sqlite import SqliteJournal
 from .errors import ConfigError, RtmsError, ShuttingDown, StreamRefused
-from .keeping import keeper_of, shelf_of
+from .keeping import CAPTURES, keeper_of, shelf_of
 from .model.ids import StreamId
 from .model.media import MediaKind
 from .model.reasons import Outcome, StopReason
@@ -175,6 +175,8 @@ class Engine:
         self._errands: set[asyncio.Task[None]] = set()
         """What nobody waits for when the engine is told to let go."""
         self._keeper = keeper_of(config, self._factory.sinks, self._unix_ms, self._deleted)
+        self._reloaded = asyncio.Event()
+        """For the sweep."""
         self._journal: Journal = MemoryJournal(unix_s)
         self._restarted = 0
         self._unfinished: set[StreamId] = set()
@@ -508,7 +510,7 @@ class Engine:
         removals, is_complete = await asyncio.to_thread(keeper.delete_stream, stream_id, by)
         if self._story_keeper is not None and (removals or captures):
             self._story_keeper.forget(stream_id)
-        files = sum(one.files for one in removals) + captures
+        files = sum(one.files for one in removals if one.sink != CAPTURES) + captures
         size = sum(one.bytes for one in removals)
         return Deleted(files, size, bool(removals or captures or not is_complete), is_complete)
 
@@ -562,6 +564,7 @@ class Engine:
         for name in self._services.outdated(self._factory.sinks):
             _log.warning("ReloadLimited", key=f"sinks.{name}", reason="it needs a restart")
         self._config = config
+        self._reloaded.set()
         tap(self._hearing)  # whoever read the configuration may have configured the log anew
         _log.info("ConfigReloaded", apps=list(self._secret_tokens))
 
@@ -633,10 +636,14 @@ class Engine:
             await asyncio.to_thread(self._keeper.deauthorization_completed, number)
 
     async def _sweep(self) -> None:
-        """Delete what is over, now and every hour."""
-        while self._keeper.has_work:
-            await asyncio.to_thread(self._keeper.sweep, frozenset(self._supervisor.workers))
-            await asyncio.sleep(SWEEP_S)
+        """Delete what is over: now, every hour, and when a configuration was read anew."""
+        while True:
+            self._reloaded.clear()
+            if self._keeper.has_work:
+                await asyncio.to_thread(self._keeper.sweep, frozenset(self._supervisor.workers))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SWEEP_S if self._keeper.has_work else None):
+                    await self._reloaded.wait()
 
     # --- what is told of it ---
 

@@ -5,12 +5,16 @@ from pathlib import Path
 
 from .api.chronicle import PLACE
 from .audit.log import AuditLog
+from .capture.store import CaptureStore
 from .capture.tape import paths_of
 from .config import Config
 from .coordination.shelf import Shelf
 from .retention.keeper import Keeper, Removal
 from .sinks.base import DeletionCause
 from .sinks.registry import ReadySink
+
+CAPTURES = "capture"
+"""What captures are called among sinks."""
 
 
 def keeper_of(
@@ -22,8 +26,9 @@ def keeper_of(
     """The keeper of what these sinks store; ``deleted`` is told of what it deleted, in its thread."""
     shelf = shelf_of(config)
     state, captures = config.state.directory, Path(config.rtms.capture_directory)
+    stores = {sink.name: sink.spec.store(sink.config) for sink in sinks if sink.spec.store}
     return Keeper(
-        {sink.name: sink.spec.store(sink.config) for sink in sinks if sink.spec.store},
+        {CAPTURES: CaptureStore(captures), **stores},
         {app.name: app.retention for app in config.apps},
         AuditLog(Path(state)) if state else None,
         unix_ms,

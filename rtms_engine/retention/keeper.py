@@ -72,8 +72,7 @@ class Keeper:
             dry_run: only say what would be deleted.
         """
         if not dry_run:
-            for store in self._stores.values():
-                store.settle()
+            self._settle()
         now_ms = self._unix_ms()
         over = [
             (sink, kept)
@@ -99,12 +98,14 @@ class Keeper:
 
     def deauthorize(self, signal: AppDeauthorized, live: Collection[StreamId] = ()) -> bool:
         """Delete what the app has stored of the account until then; of ``live`` streams, their sinks do it.
+        What a killed process was just deleting goes too.
 
         What does not say whose account it is counts as this one's.
 
         Returns:
             Whether everything could be deleted.
         """
+        is_settled = self._settle()
         mine = [
             (sink, kept)
             for sink, kept in self._kept(live)
@@ -112,7 +113,7 @@ class Keeper:
             and kept.account_id in ("", signal.account_id)
             and kept.started_ms <= signal.event_ts_ms
         ]
-        return len(list(self._deleted(mine, "deauthorized"))) == len(mine)
+        return len(list(self._deleted(mine, "deauthorized"))) == len(mine) and is_settled
 
     def delete_stream(self, stream_id: StreamId, by: str) -> tuple[list[Removal], bool]:
         """Delete what is stored of one stream, since somebody asked for it.
@@ -185,6 +186,17 @@ class Keeper:
                 self._audit.append(self._unix_ms(), action, about)
         except (OSError, BrokenChainError) as error:
             _log.error("AuditFailed", action=action, reason=str(error))
+
+    def _settle(self) -> bool:
+        """Complete what was begun, and return whether that was possible."""
+        is_settled = True
+        for sink, store in self._stores.items():
+            try:
+                store.settle()
+            except OSError as error:
+                _log.error("DeletionFailed", sink=sink, reason=error.strerror or str(error))
+                is_settled = False
+        return is_settled
 
     def _kept(self, live: Collection[StreamId]) -> Iterator[tuple[str, Kept]]:
         for sink, store in self._stores.items():

@@ -27,6 +27,7 @@ from ..model.frames import AudioFrame, Frame, VideoFrame
 from ..model.ids import path_safe
 from ..model.media import MediaKind
 from ..model.reasons import Outcome
+from . import folders
 from .base import Ending, Item, SinkSpec, StreamInfo
 from .child import Child, ChildFailed
 from .delivery import Delivery
@@ -230,7 +231,7 @@ class ExecSink:
             await asyncio.wait({feeder.task for feeder in feeders})  # gather has cancelled them: they kill
             raise
         if erase:
-            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+            await asyncio.to_thread(self._erase)
             return
         if lost := sum(feeder.lost_bytes for feeder in feeders):
             _log.warning("CommandMissed", bytes=lost)
@@ -243,9 +244,15 @@ class ExecSink:
         if shutil.which(program) is None:
             raise SinkError(f"cannot start {program}: there is no such program")
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folders.prepare(self._folder, self._stream)
         except OSError as error:
             raise SinkError(f"cannot make {self._folder}: {error.strerror}") from error
+
+    def _erase(self) -> None:
+        try:
+            folders.delete(self._folder)
+        except OSError as error:
+            raise SinkError(f"cannot delete {self._folder}: {error.strerror}") from error
 
     def _feed(self, user_id: int, frame: Frame, now: float) -> None:
         feeder = self._feeders.get(user_id)
@@ -298,4 +305,5 @@ SPEC = SinkSpec(
     directory=lambda config: config.directory,
     live=True,
     delivery=Delivery(retries=0, restarts=0),
+    store=lambda config: folders.FolderStore(Path(config.directory)),
 )

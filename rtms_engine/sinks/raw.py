@@ -9,12 +9,12 @@ In ``{directory}/{path_safe(stream_id)}/``:
   are files of their own: ``camera/{timestamp_ms}.jpg``, ``share/{timestamp_ms}.jpg``.
 * ``transcript.vtt``, ``.srt`` and ``.txt``, made from ``transcript.jsonl`` every now and then; ``chat.jsonl``.
 
-A stream that comes back is appended to. One that is revoked leaves nothing.
+Besides, ``.stream.json`` says whose stream it is. A stream that comes back is appended to. One that is revoked
+leaves nothing.
 """
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
@@ -28,12 +28,16 @@ from ..model.media import AudioCodec
 from ..model.reasons import Outcome
 from ..recording.folder import Folder, replacing
 from ..recording.text import VTT_HEADER, Sentence, Transcript, json_lines, srt, vtt
+from . import folders
 from .base import Ending, Item, SinkSpec, StreamInfo
 from .lines import item_line
 
 SUBTITLES_S = 10.0
 """How often the subtitles are written anew while somebody speaks."""
 _SUFFIXES: dict[AudioCodec, str] = {"l16": ".raw", "g711": ".alaw", "g722": ".g722", "opus": ".opus"}
+
+
+_decode_sentence = msgspec.json.Decoder(Sentence).decode
 
 
 class RawConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,8 +66,7 @@ class RawSink:
         self._stream = stream
         self._folder = Folder(self._root / path_safe(stream.stream_id))
         with self._translated():
-            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._folder.path.mkdir(mode=0o700, exist_ok=True)
+            folders.prepare(self._folder.path, stream)
             self._remember()
 
     def write(self, batch: Sequence[Item]) -> None:
@@ -88,8 +91,7 @@ class RawSink:
         """Write the last subtitles; or delete everything if the stream was revoked."""
         with self._translated():
             if ending.stop_reason.outcome is Outcome.ERASE:
-                if self._folder.path.exists():
-                    shutil.rmtree(self._folder.path)
+                folders.delete(self._folder.path)
             elif self._unwritten:
                 self._write_subtitles()
 
@@ -99,7 +101,7 @@ class RawSink:
         log = path.read_bytes() if path.exists() else b""
         for line in log.splitlines():
             with contextlib.suppress(msgspec.DecodeError):
-                self._transcript.read(msgspec.json.decode(line, type=Sentence))
+                self._transcript.read(_decode_sentence(line))
         if not log.endswith(b"\n") and log:
             self._folder.append(path.name, b"\n")
 
@@ -206,4 +208,11 @@ def _name_of(speaker: Speaker) -> str:
     return speaker.name
 
 
-SPEC = SinkSpec("raw", RawSink, RawConfig, directory=lambda config: config.directory, blocking=True)
+SPEC = SinkSpec(
+    "raw",
+    RawSink,
+    RawConfig,
+    directory=lambda config: config.directory,
+    blocking=True,
+    store=lambda config: folders.FolderStore(Path(config.directory)),
+)

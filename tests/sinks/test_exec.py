@@ -60,7 +60,7 @@ async def test_a_process_for_each_voice(tmp_path):
     await fed(sink, [packet(0, 1, 100), packet(5, 2, 200), packet(9, 1, 300), mixed])
     assert sound_of(tmp_path / STREAM_ID / "1.raw") == [100, 300]
     assert sound_of(tmp_path / STREAM_ID / "2.raw") == [200]
-    assert len(list((tmp_path / STREAM_ID).iterdir())) == 2
+    assert len(list((tmp_path / STREAM_ID).glob("[!.]*"))) == 2
 
 
 async def test_the_process_of_somebody_who_leaves_ends(tmp_path):
@@ -95,7 +95,7 @@ async def test_the_environment_is_a_chosen_one(tmp_path, monkeypatch):
 
 
 async def test_a_process_that_dies_is_started_again(tmp_path):
-    program = "import os, sys; n = len(os.listdir()); open(f'run{n}', 'w').close(); n or sys.exit('first'); sys.stdin.buffer.read()"
+    program = "import os, sys; n = len(os.listdir()) - 1; open(f'run{n}', 'w').close(); n or sys.exit('first'); sys.stdin.buffer.read()"
     sink = made(tmp_path, python(program))
     await sink.open(STREAM)
     with capture_logs() as logs:
@@ -153,7 +153,7 @@ async def test_a_revoked_stream_leaves_nothing_and_no_process(tmp_path):
     await sink.open(STREAM)
     await sink.write([packet(n) for n in range(100)])
     [feeder] = sink._feeders.values()
-    while feeder._child is None or not list((tmp_path / STREAM_ID).iterdir()):
+    while feeder._child is None or not list((tmp_path / STREAM_ID).glob("[!.]*")):
         await asyncio.sleep(0.01)
     child = feeder._child
     await sink.close(REVOKED)
@@ -237,4 +237,4 @@ async def test_ffmpeg_takes_video(tmp_path):
 
 async def test_events_alone_start_nothing(tmp_path):
     await fed(made(tmp_path, ["tee", "x"]), [item for item in ITEMS if not isinstance(item, type(AUDIO))])
-    assert list((tmp_path / STREAM_ID).iterdir()) == []
+    assert [path.name for path in (tmp_path / STREAM_ID).iterdir()] == [".stream.json"]

@@ -29,7 +29,7 @@ def written(directory, *batches, stream=STREAM, ending=FINISHED):
 
 
 def files(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("[!.]*") if path.is_file())
 
 
 def test_the_files_of_a_stream(tmp_path):
