@@ -17,6 +17,7 @@ from .stream.consent import Answer, Ask, NoAnswerError
 LARGEST_ANSWER = 64 * 1024
 """Bytes."""
 _OK = 200
+_decode_answer = msgspec.json.Decoder(Answer).decode
 
 
 def facts(stream: StreamInfo) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def _http(url: str, *, allow_private: bool, timeout_s: float) -> Ask:
 
 def _read(body: bytes) -> Answer:
     try:
-        return msgspec.json.decode(body, type=Answer)
+        return _decode_answer(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NoAnswerError('the hook\'s answer is not {"allow": true} or {"allow": false}') from error
 

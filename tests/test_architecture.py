@@ -340,6 +340,31 @@ def test_nothing_random_at_import(path):
     assert not bad, "\n".join(bad)
 
 
+ONE_THREAD = {
+    "api.operation": "the event loop's",
+    "daemon.client": "the command's own",
+}
+"""Where types that come from elsewhere are decoded, and why no second thread can be at it."""
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_decoders_are_made_at_import(path):
+    """`msgspec` prepares a struct when it is first decoded; two threads that do so at once crash the process."""
+    late = [
+        call.lineno
+        for function in ast.walk(tree_of(path))
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for call in ast.walk(function)
+        if isinstance(call, ast.Call) and ast.unparse(call.func).startswith("msgspec.")
+        for kind in [
+            *(word.value for word in call.keywords if word.arg == "type"),
+            *(call.args if ast.unparse(call.func).endswith("Decoder") else ()),
+        ]
+        if "dict[str, Any]" not in ast.unparse(kind) and ast.unparse(kind) != "tuple[str, msgspec.Raw]"
+    ]
+    assert not late or name_of(path) in ONE_THREAD, f"{name_of(path)}: lines {late}"
+
+
 def test_there_is_no_cycle():
     """Module by module; the message is the way round."""
     known = {name_of(path) for path in modules()}

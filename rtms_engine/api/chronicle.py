@@ -33,6 +33,9 @@ _NO_MORE = frozenset({"StreamDeleted"})
 _log = structlog.get_logger()
 
 
+_decode_story = msgspec.json.Decoder(StreamStory).decode
+
+
 class WhyQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whose story."""
 
@@ -127,7 +130,7 @@ def kept_stories(shelf: Shelf, text: str) -> dict[str, StreamStory]:
 def _readable(contents: Iterable[bytes]) -> Iterator[StreamStory]:
     for content in contents:
         with contextlib.suppress(msgspec.DecodeError):
-            yield msgspec.json.decode(content, type=StreamStory)
+            yield _decode_story(content)
 
 
 def statistics_of(engine: Face) -> dict[str, StreamStatistics]:

@@ -43,6 +43,9 @@ class Token(msgspec.Struct, frozen=True):
     """Unix milliseconds."""
 
 
+_decode_tokens = msgspec.json.Decoder(tuple[Token, ...]).decode
+
+
 class TokenFile:
     """The tokens of one state directory. Its methods block; they raise ConfigError."""
 
@@ -92,7 +95,7 @@ class TokenFile:
     def _load(self) -> tuple[Token, ...]:
         try:
             with self._path.open("rb") as file:
-                return msgspec.json.decode(file.read(_MOST_BYTES), type=tuple[Token, ...])
+                return _decode_tokens(file.read(_MOST_BYTES))
         except OSError as error:
             raise self._unusable(error.strerror or str(error)) from error
         except msgspec.DecodeError as error:

@@ -29,6 +29,9 @@ class Entry(msgspec.Struct, frozen=True):
     """SHA-256 of this line without it, in hexadecimal."""
 
 
+_decode_entry = msgspec.json.Decoder(Entry).decode
+
+
 class BrokenChainError(Exception):
     """A line is not what was written; the message says which and why."""
 
@@ -48,7 +51,7 @@ def encode(entry: Entry) -> bytes:
 def decode(line: bytes) -> Entry:
     """The entry of a line. Raises BrokenChainError."""
     try:
-        return msgspec.json.decode(line, type=Entry)
+        return _decode_entry(line)
     except msgspec.DecodeError as error:
         raise BrokenChainError("it is not a line of an audit log") from error
 

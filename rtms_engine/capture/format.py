@@ -109,6 +109,9 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     scrubbed: bool = False
 
 
+_decode_head = msgspec.json.Decoder(Head).decode
+
+
 class Count(msgspec.Struct, frozen=True, array_like=True):
     """Messages of one sort within a block."""
 
@@ -135,6 +138,9 @@ class Summary(msgspec.Struct, frozen=True, array_like=True):
         return [
             Record(ns, Kind(kind), leg, connection, data) for ns, kind, leg, connection, data in self.marks
         ]
+
+
+_decode_summary = msgspec.msgpack.Decoder(Summary).decode
 
 
 Compression = Literal["none", "zstd"]
@@ -241,7 +247,7 @@ def is_intact(header: bytes, summary: bytes, crc: int) -> bool:
 
 def decode_summary(data: bytes) -> Summary:
     """Raises msgspec.DecodeError if it is none."""
-    return msgspec.msgpack.decode(data, type=Summary)
+    return _decode_summary(data)
 
 
 def inflate(header: BlockHeader, stored: bytes) -> bytes:
@@ -366,6 +372,7 @@ _SIGNALS: dict[str, type[StreamSignal]] = {
     "interrupted": StreamInterrupted,
     "stopped": StreamStopped,
 }
+_DECODERS = {name: msgspec.json.Decoder(kind) for name, kind in _SIGNALS.items()}
 _NAMES = {kind: name for name, kind in _SIGNALS.items()}
 
 
@@ -379,7 +386,7 @@ def decode_signal(data: bytes) -> StreamSignal:
     name, value = msgspec.json.decode(data, type=tuple[str, msgspec.Raw])
     if name not in _SIGNALS:
         raise msgspec.ValidationError(f"no signal is called {name[:20]!r}")
-    return msgspec.json.decode(value, type=_SIGNALS[name])
+    return _DECODERS[name].decode(value)
 
 
 def encode_head(head: Head) -> bytes:
@@ -389,4 +396,4 @@ def encode_head(head: Head) -> bytes:
 
 def decode_head(data: bytes) -> Head:
     """Raises msgspec.DecodeError if it is none."""
-    return msgspec.json.decode(data, type=Head)
+    return _decode_head(data)

@@ -21,6 +21,9 @@ _MOST_BYTES = 50_000_000
 T = TypeVar("T")
 
 
+_decode_problem = msgspec.json.Decoder(Problem).decode
+
+
 class Unreachable(RtmsError):
     """No engine answers at ``url``."""
 
@@ -106,7 +109,7 @@ class ApiClient:
         response = connection.getresponse()
         if response.status >= http.HTTPStatus.BAD_REQUEST:
             try:
-                problem = msgspec.json.decode(response.read(_MOST_BYTES), type=Problem)
+                problem = _decode_problem(response.read(_MOST_BYTES))
             except msgspec.DecodeError:
                 problem = Problem(response.reason, response.status, f"It answers HTTP {response.status}.")
             raise Declined(problem)

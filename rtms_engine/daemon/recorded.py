@@ -49,6 +49,9 @@ _KINDS = {
 """Which files tell that a kind of media came."""
 
 
+_decode_told = msgspec.json.Decoder(_Told).decode
+
+
 def recorded_stories(roots: Iterable[Path], text: str) -> dict[str, StreamStory]:
     """The stories of recordings below these folders whose streams' ids begin so, the newest first; only that
     one if ``text`` is empty. Blocks.
@@ -116,7 +119,7 @@ def _entries(folder: Path, left: Manifest) -> Iterator[Entry]:
     yield Entry(left.started_ms, "info", "StreamStarted", "A webhook announced the stream; it was recorded.")
     for line in _lines(folder):
         with contextlib.suppress(msgspec.ValidationError, msgspec.DecodeError):
-            event = msgspec.json.decode(line, type=_Told)
+            event = _decode_told(line)
             level = "error" if isinstance(event, MediaRefused | SinkDetached | ItemsDropped) else "info"
             yield told(_fields(event), level, event.timestamp_ms)
     if left.ended_ms is not None and left.stop_reason is not None:

@@ -81,6 +81,9 @@ class _Head(msgspec.Struct):
     schema_version: int
 
 
+_decode_head = msgspec.json.Decoder(_Head).decode
+
+
 def read(path: Path) -> Recording:
     """Look into a folder, or into the only one below it that has a manifest.
 
@@ -125,7 +128,7 @@ def _find(path: Path) -> Path:
 def _manifest_of(path: Path) -> manifest.Manifest:
     file = path / manifest.NAME
     try:
-        head = msgspec.json.decode(file.read_bytes(), type=_Head)
+        head = _decode_head(file.read_bytes())
     except OSError as error:
         raise ExportError(f"{file} cannot be read: {error.strerror or error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

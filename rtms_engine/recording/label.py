@@ -35,9 +35,12 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True):
         return msgspec.structs.replace(self, t0_ms=t0_ms)
 
 
+_decode_label = msgspec.json.Decoder(Label).decode
+
+
 def decode_label(data: bytes) -> Label | None:
     """The label that `Label.encode` wrote; None if it is something else."""
     try:
-        return msgspec.json.decode(data, type=Label)
+        return _decode_label(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None

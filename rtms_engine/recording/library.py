@@ -57,6 +57,9 @@ class Card(msgspec.Struct, frozen=True):
     artefacts: tuple[ListedFile, ...] = ()
 
 
+_decode_card = msgspec.json.Decoder(Card).decode
+
+
 class Recorded(NamedTuple):
     """One recording."""
 
@@ -170,6 +173,6 @@ def _below(folder: str) -> list[str]:
 
 def _decode(content: bytes) -> Card | None:
     try:
-        return msgspec.json.decode(content, type=Card)
+        return _decode_card(content)
     except msgspec.DecodeError:
         return None

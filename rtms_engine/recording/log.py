@@ -5,7 +5,7 @@ files, and is read from them.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -163,6 +163,11 @@ class Log:
         self.newest_ms[kind] = max(self.newest_ms.get(kind, at_ms), at_ms)
 
 
+_DECODERS: Mapping[Any, msgspec.json.Decoder[Any]] = {
+    kind: msgspec.json.Decoder(kind) for kind in (Sentence, ChatLine, Happened)
+}
+
+
 def events_in(folder: Folder) -> Iterator[Happened]:
     """What happened in a recorded stream. Blocks; raises OSError."""
     yield from _read(folder, EVENTS, Happened)
@@ -170,7 +175,7 @@ def events_in(folder: Folder) -> Iterator[Happened]:
 
 def _read(folder: Folder, name: str, kind: Any) -> Iterator[Any]:
     """The lines of a file; what another version wrote, and this one does not know, is left out."""
-    decode: Callable[[bytes], Any] = msgspec.json.Decoder(kind).decode
+    decode = _DECODERS[kind].decode
     for line in folder.lines(name):
         try:
             yield decode(line)

@@ -194,6 +194,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     billing: Billing | None = None
 
 
+_decode_manifest = msgspec.json.Decoder(Manifest).decode
+
+
 class Tombstone(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What remains of a recording that had to be erased: that there was one, and why it is gone.
 
@@ -213,6 +216,9 @@ class Tombstone(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     deleted_files: int
     deleted_bytes: int
     stop_reason: Stop | None = None
+
+
+_decode_tombstone = msgspec.json.Decoder(Tombstone).decode
 
 
 def begun(stream: StreamInfo, earlier: Manifest | None, sound: Sound | None) -> Manifest:
@@ -273,7 +279,7 @@ def load(folder: Path) -> Manifest | None:
     Blocks; raises OSError.
     """
     try:
-        return msgspec.json.decode((folder / NAME).read_bytes(), type=Manifest)
+        return _decode_manifest((folder / NAME).read_bytes())
     except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
@@ -281,7 +287,7 @@ def load(folder: Path) -> Manifest | None:
 def load_tombstone(folder: Path) -> Tombstone | None:
     """The tombstone in a folder; None if there is none that can be read. Blocks; raises OSError."""
     try:
-        return msgspec.json.decode((folder / NAME).read_bytes(), type=Tombstone)
+        return _decode_tombstone((folder / NAME).read_bytes())
     except (FileNotFoundError, msgspec.DecodeError):
         return None
 
@@ -302,10 +308,13 @@ def recordings_of(root: Path, entity_id: str, stream_id: str) -> list[Path]:
 
 def _stream_of(path: Path) -> str:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_Identity).rtms_stream_id
+        return _decode_identity(path.read_bytes()).rtms_stream_id
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
 
 
 class _Identity(msgspec.Struct):
     rtms_stream_id: str
+
+
+_decode_identity = msgspec.json.Decoder(_Identity).decode

@@ -108,11 +108,14 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Path(self.folder) / file
 
 
+_decode_script = msgspec.json.Decoder(Script).decode
+
+
 def load_script(path: Path | str) -> Script:
     """Read a script. Raises ConfigError: every problem, with the file and the place in it."""
     path = Path(path)
     try:
-        script = msgspec.json.decode(path.read_bytes(), type=Script)
+        script = _decode_script(path.read_bytes())
     except OSError as error:
         raise ConfigError([f"{path}: {error.strerror}"]) from error
     except msgspec.DecodeError as error:

@@ -105,6 +105,9 @@ class _Header(msgspec.Struct):
     account_id: str = ""
 
 
+_decode_header = msgspec.json.Decoder(_Header).decode
+
+
 class JsonlStore:
     """The files that there are; see `rtms_engine.sinks.base.Store`."""
 
@@ -117,7 +120,7 @@ class JsonlStore:
             with path.open("rb") as file:
                 line = file.readline()
             with contextlib.suppress(msgspec.DecodeError):
-                header = msgspec.json.decode(line, type=_Header)
+                header = _decode_header(line)
                 written_ms = int(path.stat().st_mtime * 1000)
                 yield Kept(
                     str(path), header.stream_id, header.app, header.account_id, header.started_ms, written_ms

@@ -58,10 +58,13 @@ class _Complaint(msgspec.Struct):
     """What OAuth has instead of a message."""
 
 
+_decode_complaint = msgspec.json.Decoder(_Complaint).decode
+
+
 def _complaint(answer: bytes) -> tuple[int, str]:
     """Code and message of an error's body, which may be anything."""
     try:
-        said = msgspec.json.decode(answer, type=_Complaint)
+        said = _decode_complaint(answer)
         return int(said.code), _short(said.message or said.reason)
     except (msgspec.DecodeError, ValueError):
         return 0, ""

@@ -58,6 +58,9 @@ class _Token(msgspec.Struct):
     expires_in: float
 
 
+_decode_token = msgspec.json.Decoder(_Token).decode
+
+
 class _Account:
     """The token of one account, which one caller at a time may replace."""
 
@@ -124,7 +127,7 @@ class Tokens:
         pair = f"{app.api_client_id}:{_secret(app)}".encode()
         answer = await self._exchange.send("POST", url, f"Basic {b64encode(pair).decode()}")
         try:
-            return msgspec.json.decode(answer, type=_Token)
+            return _decode_token(answer)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise ZoomApiError(0, 0, f"what {url.host} answered holds no token") from None
 
