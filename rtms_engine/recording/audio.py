@@ -24,6 +24,11 @@ from .participants import Participants
 from .timeline import JITTER_MS, Coverage, Timeline
 from .wav import Piece, WavFile
 
+_CLEAR = 4
+"""How many packets are missing is clear if stamps are off by less than this part of one."""
+_MOST_BRIDGED = 25
+"""Packets that may be missing in a row where clocks are compared across them."""
+
 
 class Voice:
     """The packets of one participant in one format, on their way into a file."""
@@ -38,6 +43,8 @@ class Voice:
         self._params = first.params
         self._decode = decoder_for(first.params)
         self._expected = 0
+        self._bridged = 0
+        """How much further ahead the samples would be, had no packet been lost in this stretch."""
 
     def place(self, packets: Sequence[AudioFrame], skipped: Skipped) -> list[Piece]:
         """Decode packets and say where they go. Those that follow each other are one piece, unless
@@ -71,11 +78,11 @@ class Voice:
                 if start != expected:
                     self._measure(expected, ahead)
                     ahead = []
-                    self.drift.seam()
+                    self._bridge(expected - nominal, start - nominal, samples)
                     expected = start
                     off = expected - nominal
             run.append(data)
-            ahead.append(off)
+            ahead.append(off + self._bridged)
             expected += samples
         self._finish(pieces, run, start, skipped)
         self._measure(expected, ahead)
@@ -96,6 +103,22 @@ class Voice:
             return
         skipped.overlapping_samples += stop - start - sum(b - a for a, b in free)
         pieces += [(a, data[(a - start) * frame_bytes : (b - start) * frame_bytes]) for a, b in free]
+
+    def _bridge(self, ahead: int, placed: int, samples: int) -> None:
+        """Packets are missing. Where it is clear how many, clocks can be compared across the gap.
+
+        Args:
+            ahead: of its stamp is the packet behind the gap, if nothing is missing; in samples, below 0.
+            placed: how far ahead of its stamp it was put.
+            samples: in a packet.
+        """
+        lost = round(-ahead / samples)
+        unclear = abs(ahead + lost * samples) > samples // _CLEAR
+        if unclear or not 0 < lost <= _MOST_BRIDGED:
+            self.drift.seam()
+            self._bridged = 0
+        else:
+            self._bridged += ahead + lost * samples - placed
 
     def _measure(self, expected: int, ahead: list[int]) -> None:
         """Take notice of how far packets that follow each other are ahead of their stamps, in samples."""

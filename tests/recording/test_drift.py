@@ -17,8 +17,10 @@ def voice_of(tmp_path, first: AudioFrame) -> Voice:
     return Voice(WavFile(tmp_path / "a.wav", Label(T0, "audio"), 16_000, 1), first, 0)
 
 
-@pytest.mark.parametrize("ppm", [-80.0, 0.0, 30.0])
-def test_a_voice_whose_samples_are_fast_or_slow(tmp_path, ppm) -> None:
+@pytest.mark.parametrize(
+    ("ppm", "loss"), [(-80.0, 0.001), (0.0, 0.001), (30.0, 0.001), (-80.0, 0.02), (0.0, 0.05), (30.0, 0.02)]
+)
+def test_a_voice_whose_samples_are_fast_or_slow(tmp_path, ppm, loss) -> None:
     """Ten minutes in turns of 30 s, with jitter, lost packets and a wild stamp now and then."""
     random_ = random.Random(7)
     silence = bytes(3200)
@@ -26,12 +28,12 @@ def test_a_voice_whose_samples_are_fast_or_slow(tmp_path, ppm) -> None:
     for number in range(6000):
         jitter = random_.gauss(0, 2) + (15 if random_.random() < 0.02 else 0)
         stamp = round(number * 100 / (1 + ppm / 1e6) + number // 300 * 5000 + jitter)
-        if random_.random() > 0.001:
+        if random_.random() > loss:
             packets.append(sound(stamp, silence, ANA))
     voice = voice_of(tmp_path, packets[0])
     for at in range(0, len(packets), 10):
         voice.place(packets[at : at + 10], Skipped())
-    assert voice.drift.ppm == pytest.approx(ppm, abs=12)
+    assert voice.drift.ppm == pytest.approx(ppm, abs=12 if loss < 0.01 else 20)
 
 
 def test_nothing_is_said_of_a_few_seconds() -> None:
