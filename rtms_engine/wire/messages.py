@@ -186,14 +186,17 @@ class VideoSubscriptionResponse(_Message, frozen=True, tag=29, kw_only=True):
     timestamp: int = 0
 
 
-class MediaContent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """``content`` of messages 14 to 16 (V1.md §6.1); ``data`` is decoded from Base64."""
+class MediaContent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, kw_only=True):
+    """``content`` of messages 14 to 16 (V1.md §6.1); ``data`` is decoded from Base64.
 
-    data: bytes
+    In the order in which Zoom sends them: the decoder looks for the next one first.
+    """
+
     user_id: Count
-    timestamp: Count
     user_name: str = ""
+    data: bytes
     length: int | None = None
+    timestamp: Count
     channel_id: str = ""
 
 

@@ -208,7 +208,7 @@ def test_an_event_is_nested_or_flat(message):
 def test_content_is_an_object_a_string_or_absent():
     """V1.md §6.1."""
     rest = {"user_id": 16778240, "user_name": "J", "timestamp": T}
-    means = AudioData(content=MediaContent(b"\0\1\2\3", 16778240, T, "J"))
+    means = AudioData(content=MediaContent(data=b"\0\1\2\3", user_id=16778240, timestamp=T, user_name="J"))
     assert read(msg_type=14, content={"data": "AAECAw==", **rest}) == means
     assert read(msg_type=14, content="AAECAw==", **rest) == means
     assert read(msg_type=14, data="AAECAw==", **rest) == means
@@ -456,7 +456,9 @@ def test_large_media(separators, msg_type, last):
         content["data"] = content.pop("data")
     data = json.dumps({"msg_type": msg_type, "content": content}, separators=separators).encode()
     message = decode(data)
-    assert message.content == MediaContent(LARGE, 7, T, 'A "data":" B', 3072)
+    assert message.content == MediaContent(
+        data=LARGE, user_id=7, timestamp=T, user_name='A "data":" B', length=3072
+    )
     assert type(message) is type(the_long_way(data))
 
 
