@@ -147,7 +147,9 @@ class Supervisor(Generic[W]):
         """Do something that nobody waits for but, in the end, the leaving of the supervisor. What it
         raises is said in the log.
         """
-        return self._tasks.create_task(_walled(work, name), name=name)
+        task = self._tasks.create_task(_walled(work, name), name=name)
+        task.add_done_callback(lambda _: work.close())  # it may be cancelled before it begins
+        return task
 
     async def accept(self, signal: StreamSignal | AccountSignal) -> None:
         """Act on what a webhook says. Nothing in it waits, so cancelling it cannot cut it in two."""

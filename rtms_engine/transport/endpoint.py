@@ -51,7 +51,8 @@ class EndpointPolicy(msgspec.Struct, frozen=True):
             raise EndpointRefused(url, "it holds user info, spaces or control characters")
         secure = parts.scheme == "wss"
         is_loopback_allowed = self.allow_insecure_loopback and is_loopback(host)
-        is_local = is_loopback_allowed or (_is_plain_address(host) and host in self.allowed_hosts)
+        is_named = host in self.allowed_hosts and (_is_plain_address(host) or is_loopback(host))
+        is_local = is_loopback_allowed or is_named
         if not is_loopback_allowed:
             if not secure:
                 raise EndpointRefused(

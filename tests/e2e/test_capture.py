@@ -128,7 +128,8 @@ def test_inspect_counts_what_zoom_sent(captured: Captured) -> None:
 def test_no_secret_is_in_it(captured: Captured) -> None:
     data = captured.file.read_bytes()
     with CaptureReader(captured.file) as reader:
-        handshakes = [json.loads(one.data) for one in reader.records() if b'"signature"' in one.data]
+        signed = [json.loads(one.data) for one in reader.records() if b'"signature"' in one.data]
+    handshakes = [one for one in signed if isinstance(one, dict)]  # the webhook's start has none
     assert {one["signature"] for one in handshakes} == {"redacted"}
     assert len(handshakes) == 6
     for secret in (APP.client_secret, APP.secret_token):

@@ -168,3 +168,11 @@ def test_any_text_is_allowed_or_refused(url):
         return
     assert endpoint.secure
     assert endpoint.host.lower().endswith((".zoom.us", ".zoomgov.com"))
+
+
+def test_this_machine_by_name_if_somebody_has_listed_it():
+    """A simulator behind TLS: no address of it is public, and the list says that this is meant."""
+    assert EndpointPolicy(("localhost",)).endpoint("wss://localhost:9443/x").is_local
+    assert not EndpointPolicy(("*.zoom.us",)).endpoint("wss://rtms.zoom.us").is_local
+    with pytest.raises(EndpointRefused):
+        EndpointPolicy(("*.zoom.us",)).endpoint("wss://localhost:9443/x")
