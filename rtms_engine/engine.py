@@ -217,6 +217,7 @@ class Engine:
             if self._pool is not None:
                 await stack.enter_async_context(self._pool)
             await stack.enter_async_context(self._supervisor)
+            stack.callback(self.release)  # also if something below cannot be entered: errands would go on
             for stream in await self._journal.unfinished():
                 self._unfinished.add(stream.start.stream_id)
                 self._recall(stream.start.stream_id)
