@@ -362,9 +362,9 @@ class Engine:
         finally:
             self._own_sinks.remove(mine)
 
-    def live_streams(self) -> dict[StreamId, StreamStatistics]:
-        """The streams that run now."""
-        return {stream_id: worker.statistics() for stream_id, worker in self._supervisor.workers.items()}
+    def live_streams(self) -> Mapping[StreamId, StreamStatistics]:
+        """The streams that run, each as it stands when it is looked up."""
+        return self._supervisor.statistics
 
     def recent_streams(self) -> tuple[StreamStatistics, ...]:
         """The streams that ended, oldest first; the last thousand."""

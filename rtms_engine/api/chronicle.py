@@ -6,9 +6,10 @@ What happens is told to a `StoryKeeper`, which keeps every story on disk, a seco
 
 import asyncio
 import contextlib
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 import msgspec
 import structlog
@@ -133,11 +134,10 @@ def _readable(contents: Iterable[bytes]) -> Iterator[StreamStory]:
             yield _decode_story(content)
 
 
-def statistics_of(engine: Face) -> dict[str, StreamStatistics]:
+def statistics_of(engine: Face) -> Mapping[str, StreamStatistics]:
     """What is known of streams, by id: those that run go before those that ended."""
-    known: dict[str, StreamStatistics] = {one.info.stream_id: one for one in engine.recent_streams()}
-    known.update({str(one): statistics for one, statistics in engine.live_streams().items()})
-    return known
+    ended: dict[str, StreamStatistics] = {one.info.stream_id: one for one in engine.recent_streams()}
+    return ChainMap(cast("dict[str, StreamStatistics]", engine.live_streams()), ended)
 
 
 class StoryKeeper:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -58,6 +58,25 @@ Ended = Callable[[StreamId, Any], Coroutine[Any, Any, None]]
 """Told of a stream that is over at Zoom, with its last statistics (None: it was never joined)."""
 
 
+class Statistics(Mapping[StreamId, Any]):
+    """Of the live streams, each as it stands when it is asked for: to know of one costs nothing for the others."""
+
+    def __init__(self, workers: Mapping[StreamId, Worker]) -> None:
+        self._workers = workers
+
+    def __getitem__(self, stream_id: StreamId) -> Any:
+        return self._workers[stream_id].statistics()
+
+    def __contains__(self, stream_id: object) -> bool:
+        return stream_id in self._workers
+
+    def __iter__(self) -> Iterator[StreamId]:
+        return iter(self._workers)
+
+    def __len__(self) -> int:
+        return len(self._workers)
+
+
 class Supervisor(Generic[W]):
     """Owns the workers; ``async with`` it, and hand it the signals of the webhooks.
 
@@ -83,6 +102,8 @@ class Supervisor(Generic[W]):
         self._ended = ended
         self._book = StreamBook()
         self._workers: dict[StreamId, W] = {}
+        self.statistics = Statistics(self._workers)
+        """Of the live streams."""
         self._waiting: dict[StreamId, StreamStarted] = {}
         """Newer starts of streams whose ended workers still finish their sinks."""
         self._recent: deque[Any] = deque(maxlen=RECENT)
