@@ -226,14 +226,19 @@ class StatusCode(OpenIntEnum):
         alone"; §3.4).
         """
         said = _words(reason)
-        names = [name for name in cls.__members__ if "_" in name and _words(name) in said]
-        return cls[max(names, key=len)] if names else cls(number)
+        named = [status for words, status in _IN_WORDS if words in said] if said.strip() else []
+        return cls(named[0] if named else number)
 
 
 def _words(text: str) -> str:
     return f" {' '.join(''.join(c if c.isalnum() else ' ' for c in text.upper()).split())} "
 
 
+_IN_WORDS = sorted(
+    ((_words(name), status) for name, status in StatusCode.__members__.items() if "_" in name),
+    key=lambda row: -len(row[0]),
+)
+"""What may be said of a status in a sentence, the longest first. Single words are no names: "ok" is said often."""
 _REACTIONS: dict[int, Reaction] = {
     0: Reaction.NONE,
     1: Reaction.STOP,
