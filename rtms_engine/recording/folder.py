@@ -55,10 +55,13 @@ class Folder:
     def reserve(self) -> None:
         """Put some space aside, so that a recording can be finished on a disk that is full by then.
 
-        As much as there is: where there is too little, whatever is written next will say so.
+        Where there is too little, whatever is written next will say so.
         """
         with contextlib.suppress(OSError), open(self.path / _RESERVE, "wb", opener=_private) as file:
-            file.write(bytes(RESERVED_BYTES))
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, RESERVED_BYTES)  # most file systems write nothing for it
+            else:
+                file.write(bytes(RESERVED_BYTES))
 
     def release_reserve(self) -> None:
         """Give the space back that was put aside."""

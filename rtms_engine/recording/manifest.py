@@ -268,9 +268,16 @@ def _is_unrepeatable(artefact: Artefact) -> bool:
     return artefact.samples is not None or artefact.path.endswith(tuple(ENCODED))
 
 
-def save(folder: Folder, manifest: Manifest | Tombstone) -> None:
-    """Write the manifest, all of it or nothing. Blocks; raises OSError."""
-    folder.replace(NAME, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
+def save(folder: Folder, manifest: Manifest | Tombstone, *, lasting: bool = True) -> None:
+    """Write the manifest, all of it or nothing. Blocks; raises OSError.
+
+    Args:
+        folder: whose.
+        manifest: what it says now.
+        lasting: whether it must survive that the power fails right then: the first one, of a recording in which
+            nothing is yet, need not, and waiting for the disk would hold up everybody who starts at once.
+    """
+    folder.replace(NAME, msgspec.json.format(msgspec.json.encode(manifest), indent=2), lasting=lasting)
 
 
 def load(folder: Path) -> Manifest | None:

@@ -62,9 +62,10 @@ class Recorder:
         """Raises BlockingIOError if another process writes to the folder."""
         self.folder = folder
         self._hold = folder.hold()
-        repair(folder.path)
-        folder.reserve()
         earlier = manifest.load(folder.path)
+        if earlier:
+            repair(folder.path)
+        folder.reserve()
         self._begun = manifest.begun(stream, earlier, sound)
         self._timeline = Timeline(self._begun.t0_ms)
         self._skipped = self._begun.skipped or Skipped()
@@ -76,7 +77,7 @@ class Recorder:
         self._restart = Restart({}, 0, ())
         if earlier:
             self._restart = self._continue(earlier, stream.kinds)
-        self._save_manifest("recording")
+        self._save_manifest("recording", lasting=earlier is not None)
         self._saved_marks = self._marks
 
     @property
@@ -273,12 +274,12 @@ class Recorder:
         """The files of sound and moving pictures."""
         return [*self._audio.files(), *self._camera.files(), *self._share.files()]
 
-    def _save_manifest(self, state: State, **changes: Any) -> None:
+    def _save_manifest(self, state: State, *, lasting: bool = True, **changes: Any) -> None:
         listed = {artefact.path: artefact for artefact in self._begun.artefacts}
         tracks = [Artefact.begun(self.folder, file.path, file.label) for file in self._tracks]
         begun = [listed.get(track.path, track) for track in tracks]
         now = {**self._facts, "state": state, "failure": "", "artefacts": begun, **changes}
-        manifest.save(self.folder, msgspec.structs.replace(self._begun, **now))
+        manifest.save(self.folder, msgspec.structs.replace(self._begun, **now), lasting=lasting)
 
     def _artefacts(self) -> list[Artefact]:
         texts = ((self.folder.path / name, kind) for name, kind in _TEXTS.items())
