@@ -110,6 +110,7 @@ class Supervisor(Generic[W]):
         self._verdicts: Counter[str] = Counter()
         self._tasks = asyncio.TaskGroup()
         self._running: set[asyncio.Task[None]] = set()
+        self._errands: set[asyncio.Task[None]] = set()
         self._accepts = False
 
     async def __aenter__(self) -> Self:
@@ -128,8 +129,10 @@ class Supervisor(Generic[W]):
         await self._tasks.__aexit__(None, None, None)
 
     def release(self) -> None:
-        """Let go of every stream, and take no more."""
+        """Let go of every stream and every errand, and take no more."""
         self._accepts = False
+        for errand in self._errands:
+            errand.cancel()
         for worker in self._workers.values():
             worker.release()
 
@@ -171,6 +174,12 @@ class Supervisor(Generic[W]):
         task = self._tasks.create_task(_walled(work, name), name=name)
         task.add_done_callback(lambda _: work.close())  # it may be cancelled before it begins
         return task
+
+    def errand(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """As `spawn`, of what another engine can begin anew: `release` cancels it."""
+        task = self.spawn(work, name)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
 
     async def accept(self, signal: StreamSignal | AccountSignal) -> None:
         """Act on what a webhook says. Nothing in it waits, so cancelling it cannot cut it in two."""

@@ -116,7 +116,7 @@ class WebhookReceiver:
         self._apps = apps
         self._accept = accept
         self._unix_s = unix_s
-        self._path = path
+        self.path = path
         self._why_not_ready = why_not_ready
         self._results: Counter[Result] = Counter()
         self.latency = Histogram(LATENCY_S)
@@ -125,7 +125,7 @@ class WebhookReceiver:
 
     def __repr__(self) -> str:
         counts = " ".join(f"{result}={count}" for result, count in self._results.items())
-        return f"<WebhookReceiver {self._path} apps={list(self._apps)} {counts}>"
+        return f"<WebhookReceiver {self.path} apps={list(self._apps)} {counts}>"
 
     def statistics(self) -> WebhookStatistics:
         """The counters as they are now."""
@@ -134,7 +134,7 @@ class WebhookReceiver:
     def application(self) -> web.Application:
         """The routes. Run it with ``auto_decompress=False``: signatures cover the body as it came."""
         application = web.Application(client_max_size=LARGEST_BODY)
-        application.router.add_post(self._path, self._post)
+        application.router.add_post(self.path, self._post)
         application.router.add_get("/healthz", self._healthz)
         application.router.add_get("/readyz", self._readyz)
         application.on_cleanup.append(self._cleanup)
