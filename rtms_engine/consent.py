@@ -62,12 +62,13 @@ def _http(url: str, *, allow_private: bool, timeout_s: float) -> Ask:
                 body = await response.content.read(LARGEST_ANSWER)
         except (aiohttp.ClientError, OSError) as error:
             raise NoAnswerError(f"the hook cannot be asked: {type(error).__name__}") from error
-        return _read(body)
+        return read_answer(body)
 
     return ask
 
 
-def _read(body: bytes) -> Answer:
+def read_answer(body: bytes) -> Answer:
+    """What the hook said. Raises NoAnswerError."""
     try:
         return _decode_answer(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

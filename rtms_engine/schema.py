@@ -7,6 +7,7 @@ here repeats a value: it might be a secret.
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,7 +27,7 @@ def problems(kind: type[msgspec.Struct], table: Mapping[str, Any]) -> dict[str, 
 
     A problem of no single key (of ``__post_init__``) stands under the key ``""``.
     """
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    fields = {field.encode_name: field for field in fields_of(kind)}
     found = {key: f"is not known{nearest(key, fields)}" for key in table if key not in fields}
     for key, field in fields.items():
         if key not in table:
@@ -35,6 +36,12 @@ def problems(kind: type[msgspec.Struct], table: Mapping[str, Any]) -> dict[str, 
         elif _misfit(field.type, table[key]):
             found[key] = f"must be {_allowed(inspect.type_info(field.type))}"
     return found or _misfit_of_whole(kind, table)
+
+
+@cache
+def fields_of(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """The fields of a Struct; to work them out takes longer than all the rest."""
+    return msgspec.structs.fields(kind)
 
 
 def convert(kind: type[_S], table: Mapping[str, Any]) -> _S:

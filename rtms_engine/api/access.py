@@ -90,7 +90,7 @@ class Doorkeeper:
                 403, "The API is not called so.", "Add the host name to [api] hosts.", field="header.Host"
             )
         origin = headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _authority(origin) != host.lower():
             raise Refused.of(
                 403,
                 "Pages of other origins may not use the API.",
@@ -150,6 +150,14 @@ def is_loopback(address: str) -> bool:
         return ip_address(address).is_loopback
     except ValueError:
         return False
+
+
+def _authority(origin: str) -> str:
+    """Host and port; empty if it is no origin."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _host_name(host: str) -> str:

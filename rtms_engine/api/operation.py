@@ -83,5 +83,5 @@ def read_body(operation: Operation, body: bytes) -> Any:
         return msgspec.json.decode(body, type=operation.body)
     except msgspec.ValidationError as error:
         raise misfit(error, "body") from error
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise misfit(msgspec.ValidationError("The body is not JSON"), "body") from error

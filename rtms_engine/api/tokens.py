@@ -98,7 +98,7 @@ class TokenFile:
                 return _decode_tokens(file.read(_MOST_BYTES))
         except OSError as error:
             raise self._unusable(error.strerror or str(error)) from error
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._unusable("it is not a list of tokens") from error
 
     def _save(self, tokens: Sequence[Token]) -> None:

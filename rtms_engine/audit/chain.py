@@ -52,7 +52,7 @@ def decode(line: bytes) -> Entry:
     """The entry of a line. Raises BrokenChainError."""
     try:
         return _decode_entry(line)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BrokenChainError("it is not a line of an audit log") from error
 
 

@@ -246,8 +246,12 @@ def is_intact(header: bytes, summary: bytes, crc: int) -> bool:
 
 
 def decode_summary(data: bytes) -> Summary:
-    """Raises msgspec.DecodeError if it is none."""
-    return _decode_summary(data)
+    """Raises msgspec.DecodeError or ValueError if it is none."""
+    summary = _decode_summary(data)
+    legs = {*(count.leg for count in summary.counts), *(record.leg for record in summary.records())}
+    if not legs <= _LEG_NUMBER.keys():
+        raise ValueError("a leg is none of this version's")
+    return summary
 
 
 def inflate(header: BlockHeader, stored: bytes) -> bytes:

@@ -230,7 +230,7 @@ def _said(mark: Record) -> str:
         return f"asked to {text}" if mark.kind is Kind.REQUEST else text
     try:
         name, fields = msgspec.json.decode(mark.data, type=tuple[str, dict[str, Any]])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "a webhook that cannot be read"
     if name == "stopped":
         return f"webhook stopped: {_reason(fields.get('stop_reason', 0))}"
@@ -240,7 +240,7 @@ def _said(mark: Record) -> str:
 def _ending(data: bytes) -> str:
     try:
         ending = msgspec.json.decode(data, type=dict[str, Any])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "unreadable"
     reason = "released" if ending.get("is_released") else _reason(ending.get("stop_reason", 0))
     return f"{reason}: {ending['detail']}" if ending.get("detail") else reason

@@ -164,8 +164,7 @@ class CaptureReader:
             return None
         try:
             summary = rtmscap.decode_summary(spelled)
-            summary.records()
-        except (msgspec.DecodeError, ValueError):
+        except (msgspec.DecodeError, ValueError, RecursionError):
             return None
         return Block(at, header, summary, min(left, header.stored_bytes))
 

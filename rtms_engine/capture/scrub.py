@@ -71,7 +71,7 @@ class Scrubber:
         """One record without content."""
         match record.kind:
             case Kind.STREAM:
-                data = rtmscap.encode_head(self._head(rtmscap.decode_head(record.data)))
+                data = self._head_line(record.data)
             case Kind.SIGNAL:
                 data = self._signal(record.data)
             case Kind.CONNECTING:
@@ -85,6 +85,13 @@ class Scrubber:
             case _:
                 data = record.data
         return msgspec.structs.replace(record, data=data)
+
+    def _head_line(self, data: bytes) -> bytes:
+        try:
+            head = rtmscap.decode_head(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return b"{}"
+        return rtmscap.encode_head(self._head(head))
 
     def _head(self, head: rtmscap.Head) -> rtmscap.Head:
         alias = self._aliases
@@ -105,7 +112,7 @@ class Scrubber:
     def _signal(self, data: bytes) -> bytes:
         try:
             signal = rtmscap.decode_signal(data)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return b"[]"
         return rtmscap.encode_signal(self._scrubbed_signal(signal))
 
@@ -131,7 +138,7 @@ class Scrubber:
     def _ending(self, data: bytes) -> bytes:
         try:
             ending = msgspec.json.decode(data, type=dict[str, Any])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return b"{}"
         detail = self._aliases.sentence(str(ending.get("detail", "")))
         return msgspec.json.encode({**ending, "detail": detail})

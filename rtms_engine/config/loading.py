@@ -220,7 +220,7 @@ def _refuse_unknown_given(given: Mapping[str, Setting], report: Report) -> None:
 
 def _section(name: str, kind: type[_S], document: _Table, given: Mapping[str, Setting], report: Report) -> _S:
     said = {key: Setting(value, report.file) for key, value in _table(document, name).items()}
-    for field in msgspec.structs.fields(kind):
+    for field in schema.fields_of(kind):
         if setting := given.get(f"{name}.{field.name}"):
             said[field.name] = setting._replace(value=_listed(setting.value, field.default))
     table = {key: setting.value for key, setting in said.items()}

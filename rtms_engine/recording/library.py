@@ -174,5 +174,5 @@ def _below(folder: str) -> list[str]:
 def _decode(content: bytes) -> Card | None:
     try:
         return _decode_card(content)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

@@ -287,7 +287,7 @@ def load(folder: Path) -> Manifest | None:
     """
     try:
         return _decode_manifest((folder / NAME).read_bytes())
-    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
@@ -295,7 +295,7 @@ def load_tombstone(folder: Path) -> Tombstone | None:
     """The tombstone in a folder; None if there is none that can be read. Blocks; raises OSError."""
     try:
         return _decode_tombstone((folder / NAME).read_bytes())
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
@@ -316,7 +316,7 @@ def recordings_of(root: Path, entity_id: str, stream_id: str) -> list[Path]:
 def _stream_of(path: Path) -> str:
     try:
         return _decode_identity(path.read_bytes()).rtms_stream_id
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
 
 

@@ -20,8 +20,14 @@ def repair(folder: Path) -> None:
             path.unlink()
         elif path.stat().st_size == 0 and path.parent != folder:
             path.unlink()  # its name was taken, and nothing written yet
-        elif mend := _MENDERS.get(path.suffix):
+        else:
             mend(path)
+
+
+def mend(path: Path) -> None:
+    """Make one file whole, or remove it if there is nothing in it; those of no known kind stay as they are."""
+    if mend_kind := _MENDERS.get(path.suffix):
+        mend_kind(path)
 
 
 def _mend_lines(path: Path) -> None:

@@ -10,7 +10,7 @@ A module is imported when its sink is asked for, so that a recording without vid
 
 import pkgutil
 from collections.abc import Callable, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from typing import Any
 
 import msgspec
@@ -120,10 +120,9 @@ def _delivery_problems(delivery: Mapping[str, Any]) -> dict[str, str]:
 
 def find(sink_type: str) -> SinkSpec:
     """The spec of a ``type``. Raises ConfigError, with the nearest known one, if there is none."""
-    installed = {point.name: point for point in entry_points(group=GROUP)}
-    place = BUILT_IN.get(sink_type) or _place(installed.get(sink_type)) or sink_type
+    place = BUILT_IN.get(sink_type) or _installed().get(sink_type, sink_type)
     if ":" not in place:
-        known = schema.nearest(sink_type, {*BUILT_IN, *installed})
+        known = schema.nearest(sink_type, {*BUILT_IN, *_installed()})
         raise ConfigError([f"the sink type {sink_type!r} is not known{known}"])
     try:
         found = pkgutil.resolve_name(place)
@@ -135,8 +134,9 @@ def find(sink_type: str) -> SinkSpec:
     return spec_of(sink_type, found)
 
 
-def _place(point: EntryPoint | None) -> str:
-    return point.value if point else ""
+def _installed() -> Mapping[str, str]:
+    """Where the specs of other packages are. It reads the metadata of all of them, which takes a while."""
+    return {point.name: point.value for point in entry_points(group=GROUP)}
 
 
 def spec_of(sink_type: str, found: Any) -> SinkSpec:

@@ -48,7 +48,7 @@ class Exchange:
         if response.status in _SUCCESS:
             return answer
         wait_s = retry_after_s(response.headers.get("retry-after"), self.unix_s())
-        raise ZoomApiError(response.status, *_complaint(answer), retry_after_s=wait_s)
+        raise ZoomApiError(response.status, *complaint(answer), retry_after_s=wait_s)
 
 
 class _Complaint(msgspec.Struct):
@@ -61,12 +61,12 @@ class _Complaint(msgspec.Struct):
 _decode_complaint = msgspec.json.Decoder(_Complaint).decode
 
 
-def _complaint(answer: bytes) -> tuple[int, str]:
+def complaint(answer: bytes) -> tuple[int, str]:
     """Code and message of an error's body, which may be anything."""
     try:
         said = _decode_complaint(answer)
         return int(said.code), _short(said.message or said.reason)
-    except (msgspec.DecodeError, ValueError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return 0, ""
 
 

@@ -128,7 +128,7 @@ class Tokens:
         answer = await self._exchange.send("POST", url, f"Basic {b64encode(pair).decode()}")
         try:
             return _decode_token(answer)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise ZoomApiError(0, 0, f"what {url.host} answered holds no token") from None
 
 

@@ -54,6 +54,16 @@ async def test_errors_are_problems(method: str, path: str, status: int) -> None:
             assert response.headers["Allow"] == "GET,HEAD" or "GET" in response.headers["Allow"]
 
 
+async def test_nonsense_is_refused_not_a_defect() -> None:
+    """Bytes that are no text, and an origin that is none: fuzzing found both answered with 500."""
+    async with zoom_and_api() as (_, _, client):
+        response = client.post("/api/v1/session", data=b'{"token": "\xff"}')
+        assert (await answer(response, 400))["field"] == "body"
+        assert (await answer(client.get("/api/v1/streams", headers={"Origin": "http://["}), 403))[
+            "field"
+        ] == "header.Origin"
+
+
 async def test_tokens_and_scopes(tmp_path: Path) -> None:
     tokens = TokenFile(tmp_path / "state")
     reader = {"Authorization": f"Bearer {tokens.new('reader', [Scope.READ], 0)}"}
