@@ -15,6 +15,7 @@ The plan of the house, from the cellar to the roof. Imports point down and inwar
 `export`                one file to watch, made of a recording
 `retention`, `audit`    what is deleted, when and why; a log of it that tells when it was touched
 `stream`                one stream at work: machines joined to transports, tasks and sinks
+`serving`               HTTP servers: listening, answering, leaving
 `webhook`               verify, parse, answer
 `zoom_api`              starts, stops, pauses and resumes streams at Zoom
 `supervisor`            which streams there are

@@ -26,10 +26,11 @@ LAW: dict[str, set[str]] = {
     "outbound": {*BELOW, "telemetry", "outbound"},
     "notifications": {*BELOW, "telemetry", "outbound", "notifications"},
     # recording: the registry names the built-in ones, and codecs and H.264 are the same for all
-    "sinks": {*BELOW, "telemetry", "schema", "outbound", "sinks", "recording"},
+    "sinks": {*BELOW, "telemetry", "schema", "outbound", "serving", "sinks", "recording"},
     "recording": {*BELOW, "telemetry", "recording", "sinks.base", "sinks.delivery"},
     "export": {*BELOW, "recording", "export"},  # reads what `recording` wrote
     "coordination": {*BELOW, "coordination"},
+    "serving": {*BELOW, "serving"},
     # sinks.base: the sink that ends a capture with its stream. Replaying, which needs `stream`, is the root's.
     "capture": {*BELOW, "wire", "transport.base", "transport.endpoint", "telemetry", "sinks.base", "capture"},
     "stream": {
@@ -64,6 +65,7 @@ LAW: dict[str, set[str]] = {
     "api": {
         *BELOW,
         "telemetry",
+        "serving",
         "api",
         "recording.codecs",
         "sinks",

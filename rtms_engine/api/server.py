@@ -1,9 +1,7 @@
 """The HTTP server of the API: from a request to a handler, and from what it says to a response."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
@@ -11,7 +9,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from ..errors import ConfigError
+from ..serving.server import HttpServer
 from .access import COOKIE, NOBODY, Doorkeeper, require
 from .openapi import describe
 from .operation import Call, Operation, read_body, read_query
@@ -50,30 +48,16 @@ class ApiServer:
         self._doorkeeper = doorkeeper
         self._pages = Pages()
         self._description = msgspec.json.encode(describe(operations, version))
-        self._host = host
-        self._port = port
-        self._running = AsyncExitStack()
+        self._server = HttpServer("api", self.application(), host, port, shutdown_s=1.0)
 
     @property
     def url(self) -> str:
         """Where it is, as seen from this machine."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._host, self._host)  # noqa: S104 - from all to one
-        return f"http://{host}:{self._port}"
+        return self._server.url
 
     async def __aenter__(self) -> Self:
         """Listen. Raises ConfigError if the address cannot be used."""
-        runner = web.AppRunner(
-            self.application(), access_log=None, shutdown_timeout=1.0, handle_signals=False
-        )
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, self._host, self._port).start()
-        except OSError as error:
-            await runner.cleanup()
-            why = os.strerror(error.errno or 0)
-            raise ConfigError([f"api: cannot listen on {self._host}:{self._port}: {why}"]) from error
-        self._port = runner.addresses[0][1]
-        self._running.push_async_callback(runner.cleanup)
+        await self._server.__aenter__()
         return self
 
     async def __aexit__(
@@ -82,7 +66,7 @@ class ApiServer:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._running.aclose()
+        await self._server.__aexit__(exc_type, exc, traceback)
 
     def application(self) -> web.Application:
         """The routes."""

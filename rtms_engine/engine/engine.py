@@ -35,6 +35,7 @@ from ..model.retention import Retention
 from ..model.signals import AccountSignal, AppDeauthorized, StreamSignal, StreamStarted, StreamStopped
 from ..processes.pool import ProcessPool, ProcessStatistics, cores
 from ..processes.remote import RemoteStream
+from ..serving.server import HttpServer
 from ..sinks.base import Sink, SinkSpec, StreamInfo
 from ..sinks.callback import Callback
 from ..sinks.feed import Feed
@@ -46,7 +47,6 @@ from ..supervisor.supervisor import Supervisor
 from ..telemetry.histogram import Histogram
 from ..telemetry.story import Entry, Note
 from ..webhook.receiver import WebhookReceiver, WebhookStatistics
-from ..webhook.server import WebhookServer
 from ..zoom_api.calls import Action
 from ..zoom_api.client import ZoomApi
 from .at_zoom import AtZoom
@@ -123,7 +123,14 @@ class Engine:
             unix_s=unix_s,
             why_not_ready=lambda: None if self._supervisor.accepts else "shutting down",
         )
-        self._webhooks = WebhookServer(self._receiver, config.server.host, config.server.port)
+        self._server = HttpServer(
+            "server",
+            self._receiver.application(),
+            config.server.host,
+            config.server.port,
+            shutdown_s=3.0,
+            auto_decompress=False,
+        )
         self._vitals = Vitals(self.processes)
         self._api: ApiServer | None = None
         self._started_s = 0.0
@@ -146,7 +153,7 @@ class Engine:
             await stack.enter_async_context(self._supervisor)
             await self._intake.take_up(self._stories.recall)
             await self._deletion.begin()
-            await stack.enter_async_context(self._webhooks)
+            await stack.enter_async_context(self._server)
             if self._terms.config.api.enabled:
                 from .api import api_server
 
@@ -280,7 +287,7 @@ class Engine:
     @property
     def webhook_url(self) -> str:
         """Where this engine takes webhooks, as seen from this machine."""
-        return self._webhooks.url
+        return self._server.url + self._receiver.path
 
     @property
     def api_url(self) -> str | None:

@@ -13,7 +13,6 @@ subprotocols ``rtms`` and ``token.TOKEN``. With ``format=recall`` messages are t
 import asyncio
 import hashlib
 import hmac
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -26,11 +25,11 @@ import structlog
 from aiohttp import WSCloseCode, web
 from msgspec import Meta
 
-from ..errors import ConfigError
 from ..model.frames import KIND_OF_FRAME, AudioFrame
 from ..model.ids import StreamId
 from ..model.secret import Secret
 from ..recording.codecs import sample_rate_of
+from ..serving.server import HttpServer
 from .base import Ending, Item, SinkSpec, StreamInfo, UnixClock
 from .recall import RecallEvent, RecallEvents
 from .secrets import revealed
@@ -138,16 +137,9 @@ class Hub:
         async with AsyncExitStack() as stack:
             application = web.Application()
             application.router.add_get(PATH, self._subscribe)
-            runner = web.AppRunner(application, access_log=None, shutdown_timeout=3.0)
-            await runner.setup()
-            stack.push_async_callback(runner.cleanup)
-            config = self._config
-            try:
-                await web.TCPSite(runner, config.host, config.port).start()
-            except OSError as error:
-                why = os.strerror(error.errno) if error.errno else str(error)
-                raise ConfigError([f"sinks: cannot listen on {config.host}:{config.port}: {why}"]) from error
-            self.port = runner.addresses[0][1]
+            host, port = self._config.host, self._config.port
+            server = HttpServer("sinks", application, host, port, shutdown_s=3.0)
+            self.port = (await stack.enter_async_context(server)).port
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             stack.callback(tasks.create_task(self._play(), name="websocket:play").cancel)
             stack.callback(self._dismiss)

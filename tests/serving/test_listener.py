@@ -8,8 +8,8 @@ import pytest
 import structlog
 import uvloop
 
-from rtms_engine.webhook import listener
-from rtms_engine.webhook.listener import Listener
+from rtms_engine.serving import listener
+from rtms_engine.serving.listener import Listener
 
 
 class Counting(asyncio.Protocol):
@@ -91,5 +91,5 @@ async def test_no_descriptor_left(counting, monkeypatch):
                     Exhausted.is_exhausted = False
                     while not counting.made:
                         await asyncio.sleep(0)
-    assert logs[0]["event"] == "WebhooksNotHeard"
+    assert logs[0]["event"] == "ConnectionsNotTaken"
     assert len(logs) < 5

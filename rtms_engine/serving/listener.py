@@ -1,4 +1,4 @@
-"""Takes the connections of webhooks off the socket as they come, however many come at once."""
+"""Takes connections off the socket as they come, however many come at once."""
 
 import asyncio
 import contextlib
@@ -89,12 +89,12 @@ class Listener:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                _log.error("WebhooksNotHeard", reason=error.strerror, again_in_s=PAUSE_S)
+                _log.error("ConnectionsNotTaken", reason=error.strerror, again_in_s=PAUSE_S)
                 loop.remove_reader(listening)
                 self._pauses[listening] = loop.call_later(PAUSE_S, self._listen, listening)
                 return
             connection.setblocking(False)
-            task = loop.create_task(self._begin(connection), name="webhook")
+            task = loop.create_task(self._begin(connection), name=f"connection:{self.port}")
             self._beginning.add(task)
             task.add_done_callback(self._beginning.discard)
 
