@@ -23,13 +23,14 @@ LAW: dict[str, set[str]] = {
     "transport": {*BELOW, "transport", "outbound.addresses"},
     "telemetry": {*BELOW, "telemetry"},
     # webhooks out: of sinks, and of the engine itself
-    "outbound": {*BELOW, "telemetry", "outbound"},
+    "outbound": {*BELOW, "telemetry", "threads", "outbound"},
     "notifications": {*BELOW, "telemetry", "outbound", "notifications"},
     # recording: the registry names the built-in ones, and codecs and H.264 are the same for all
     "sinks": {*BELOW, "telemetry", "schema", "outbound", "serving", "sinks", "recording"},
     "recording": {*BELOW, "telemetry", "recording", "sinks.base", "sinks.delivery"},
     "export": {*BELOW, "recording", "export"},  # reads what `recording` wrote
-    "coordination": {*BELOW, "coordination"},
+    "coordination": {*BELOW, "threads", "coordination"},
+    "threads": set(),
     "serving": {*BELOW, "serving"},
     # sinks.base: the sink that ends a capture with its stream. Replaying, which needs `stream`, is the root's.
     "capture": {*BELOW, "wire", "transport.base", "transport.endpoint", "telemetry", "sinks.base", "capture"},

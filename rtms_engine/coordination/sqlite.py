@@ -10,6 +10,7 @@ What cannot be read is kept aside and not repaired: the engine must start, and a
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -25,6 +26,7 @@ from ..model.signals import (
     StreamStarted,
     StreamStopped,
 )
+from ..threads import opened
 from . import sqlite_file
 from .base import KEPT_MS, Unfinished, delivery_key
 from .group_commit import GroupCommit
@@ -78,8 +80,8 @@ class SqliteJournal:
         Raises:
             ConfigError: the directory cannot be used.
         """
-        loop = asyncio.get_running_loop()
-        connection = await loop.run_in_executor(None, sqlite_file.open_journal, directory, unix_s(), busy_s)
+        opening = partial(sqlite_file.open_journal, directory, unix_s(), busy_s)
+        connection = await opened(opening, sqlite3.Connection.close)
         return cls(directory / sqlite_file.NAME, connection, unix_s)
 
     def __repr__(self) -> str:

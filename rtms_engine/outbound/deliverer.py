@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from ..telemetry.throttle import Throttle
+from ..threads import opened
 from .addresses import reach_of
 from .connector import guarded_session
 from .post import post
@@ -83,7 +84,7 @@ class Deliverer:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            self._queue = await asyncio.to_thread(Queue, self._path, self._most)
+            self._queue = await opened(partial(Queue, self._path, self._most), Queue.close)
             stack.callback(self._queue.close)
             self._session = await stack.enter_async_context(guarded_session(self._reach, TIMEOUT_S))
             self._tasks = await stack.enter_async_context(asyncio.TaskGroup())

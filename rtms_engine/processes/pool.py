@@ -194,15 +194,14 @@ class ProcessPool:
 
     async def __aenter__(self) -> Self:
         """Start them, and wait until all are ready. Raises ConfigError if one is not."""
-        await self._tasks.__aenter__()
         first = [StreamProcess(number, self._note) for number in range(1, self._size + 1)]
-        started = await asyncio.gather(*map(self._start, first))
-        if not all(started):
-            self._is_leaving = True
+        async with contextlib.AsyncExitStack() as undo:
             for process in first:
-                await process.end()
-            await self._tasks.__aexit__(None, None, None)
-            raise ConfigError(["server.workers: the processes do not start; see what they wrote"])
+                undo.push_async_callback(process.end)
+            if not all(await asyncio.gather(*map(self._start, first))):
+                raise ConfigError(["server.workers: the processes do not start; see what they wrote"])
+            undo.pop_all()
+        await self._tasks.__aenter__()
         for process in first:
             self._add(process)
             name = f"process:{process.number}"
