@@ -22,6 +22,8 @@ class Product(msgspec.Struct, frozen=True):
     """Older spellings of ``event_prefix``."""
     contact_center_events: bool = False
     """Event numbers mean those of Contact Center, not those of meetings (V1.md §9.3)."""
+    audio_before_all: bool = False
+    """A medium without a server of its own comes from that of audio rather than from ``all`` (V1.md §3.2)."""
     pre_release: bool = False
     """Zoom has not published this product for protocol V1 (V1.md §1.10)."""
 
@@ -35,6 +37,7 @@ CONTACT_CENTER_VOICE = Product(
     "engagement_id",
     aliases=("contactcenter.", "contact_center.", "contactcenter.voice_"),
     contact_center_events=True,
+    audio_before_all=True,
 )
 PHONE = Product("phone", "phone.", "call_id", aliases=("phone.call_",), pre_release=True)
 

@@ -106,6 +106,7 @@ class StreamLifecycle:
         random: Callable[[], float],
         is_late: bool = False,
         resumed: bool = False,
+        audio_before_all: bool = False,
     ) -> None:
         """
         Args:
@@ -114,6 +115,7 @@ class StreamLifecycle:
             unified: ask for all of it over one connection.
             id_variants: see `StreamIdentity.variants`.
             resumed: an earlier engine had the stream; Zoom may still think that it has.
+            audio_before_all: see `Product.audio_before_all`.
             random: numbers in [0, 1), for the jitter of waits.
         """
         self.phase = Phase.NEW
@@ -131,6 +133,7 @@ class StreamLifecycle:
         self._signaling_back_at: float | None = None
         self._acks_again = 0
         self._server_urls: Any = None
+        self._audio_before_all = audio_before_all
 
     def __repr__(self) -> str:
         legs = ", ".join(f"{leg.id.name} {leg.state.value}" for leg in self._legs)
@@ -362,7 +365,9 @@ class StreamLifecycle:
         for leg in [leg for leg in legs if leg.state is not LegState.GIVEN_UP]:
             kinds = sorted(leg.id.kinds)
             url = (
-                media_url(self._server_urls, kinds[0]) if len(kinds) == 1 else unified_url(self._server_urls)
+                media_url(self._server_urls, kinds[0], audio_before_all=self._audio_before_all)
+                if len(kinds) == 1
+                else unified_url(self._server_urls)
             )
             if url is None:
                 leg.give_up()

@@ -168,6 +168,7 @@ class StreamWorker:
             random=environment.random,
             is_late=is_late,
             resumed=info.resumed,
+            audio_before_all=info.product.audio_before_all,
         )
         self._inbox: asyncio.Queue[LifecycleEvent] = asyncio.Queue()
         self._connections = Connections()

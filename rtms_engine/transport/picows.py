@@ -6,6 +6,7 @@ fragments, the closing handshake, and nothing left open by an attempt that was g
 """
 
 import asyncio
+import contextlib
 import logging
 import socket
 import ssl
@@ -114,6 +115,7 @@ class _Connection(WSListener):
         self._is_aborted = False
         self._close_timer: asyncio.TimerHandle | None = None
         self._close_received: Close | None = None
+        self._asking: asyncio.Task[None] | None = None
 
     # --- the side of picows ---
 
@@ -143,6 +145,10 @@ class _Connection(WSListener):
         if self.is_made:
             # picows does not tell a timeout of TCP from the rest; silence ends a connection long before one
             self._receiver.connection_lost(self._farewell(transport), was_up=not self._is_aborted)
+        if transport.is_close_frame_sent and not self._is_closing:
+            # picows keeps why it closed for whoever asks; if nobody does, asyncio says so in the log
+            name = "picows:why"
+            self._asking = asyncio.get_running_loop().create_task(_ask_why(transport), name=name)
 
     # --- our side: Transport ---
 
@@ -197,6 +203,12 @@ class _Connection(WSListener):
         if sent is not None:
             return f"closed by us with {Close(int(cast(SupportsInt, sent.code)), sent.reason)}"
         return "lost without a close frame"
+
+
+async def _ask_why(transport: WSTransport) -> None:
+    """Why picows closed; `_Connection._farewell` has said it already. A defect of ours is raised."""
+    with contextlib.suppress(picows.WSError):
+        await transport.wait_disconnected()
 
 
 def _to_nobody(_: bytes) -> None:

@@ -19,6 +19,7 @@ from ..model.media import (
     TranscriptParams,
     VideoParams,
 )
+from .json_codec import integer
 
 MEDIA_TYPE: dict[MediaKind, int] = {
     MediaKind.AUDIO: 1,
@@ -185,6 +186,7 @@ _READABLE: dict[str, tuple[str, dict[int, Any]]] = {
 }
 """Zoom's key and numbers, and ours; what is not in a row is left as it was asked for."""
 
+_TRUTHS = {"true": True, "false": False}
 _MODE: dict[type, dict[int, str]] = {
     AudioParams: {n: mode for mode, n in AUDIO_MODE.items()},
     VideoParams: {n: mode for mode, n in VIDEO_MODE.items()},
@@ -201,14 +203,21 @@ def granted(kind: MediaKind, asked: _P, media_params: Mapping[str, Any] | None) 
         return asked
     changes: dict[str, Any] = {}
     for key, (field, values) in _READABLE.items():
-        number = given.get(key)
-        if field in asked.__struct_fields__ and isinstance(number, int) and number in values:
+        number = _number(given.get(key))
+        if field in asked.__struct_fields__ and number in values:
             changes[field] = values[number]
     modes = _MODE.get(type(asked), {})
-    mode = given.get("data_opt")
-    if isinstance(mode, int) and mode in modes:
+    mode = _number(given.get("data_opt"))
+    if mode in modes:
         changes["mode"] = modes[mode]
     return msgspec.structs.replace(asked, **changes)
+
+
+def _number(value: Any) -> int | None:
+    """A number of Zoom's, also as a string; a truth as well, since one key has those (V1.md, appendix C)."""
+    if isinstance(value, str):
+        value = _TRUTHS.get(value.strip().lower(), value)
+    return int(value) if isinstance(value, bool) else integer(value)
 
 
 PROTOCOL_DEFAULTS = MediaParams(

@@ -34,13 +34,19 @@ def url_list(value: Any) -> tuple[str, ...]:
     return tuple(sorted(urls, key=lambda url: not url.startswith("wss://")))
 
 
-def media_url(server_urls: Any, kind: MediaKind) -> str | None:
+def media_url(server_urls: Any, kind: MediaKind, *, audio_before_all: bool = False) -> str | None:
     """The URL for one kind of media, or None if there is no URL at all.
 
     A kind whose key is missing falls back to ``all``, then to ``audio``, then to any URL: if it is
     missing because a scope is, the media server says so with a status (V1.md §1.11, §3.2).
+
+    Args:
+        server_urls: in any of their shapes.
+        kind: which.
+        audio_before_all: fall back to ``audio`` first (`Product.audio_before_all`).
     """
-    return _first_of(server_urls, (*_KEYS[kind], ALL, "audio"))
+    fallbacks = ("audio", ALL) if audio_before_all else (ALL, "audio")
+    return _first_of(server_urls, (*_KEYS[kind], *fallbacks))
 
 
 def unified_url(server_urls: Any) -> str | None:

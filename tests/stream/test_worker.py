@@ -540,3 +540,13 @@ async def test_the_worker_shows_its_face():
     await stream.until(1)
     assert repr(stream.worker) == "<StreamWorker S <StreamLifecycle live: signaling up, audio up>>"
     await stream.stops()
+
+
+async def test_a_call_without_a_server_for_text_has_it_where_its_sound_is():
+    """V1.md §3.2, of Contact Center: audio before all."""
+    zoom = Zoom()
+    del zoom.server_urls["transcript"]
+    stream = AStream(zoom, "audio", "transcript", product=CONTACT_CENTER_VOICE)
+    await stream.until(1)
+    assert sorted(name for _, name in zoom.attempts) == ["audio", "audio", "signaling"]
+    await stream.stops()

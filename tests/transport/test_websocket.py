@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
 import ssl
 import struct
@@ -166,7 +167,7 @@ async def test_large_messages(size):
 
 @pytest.mark.parametrize("fragmented", [False, True])
 async def test_too_large_a_message(fragmented):
-    """Closed with 1009, which is what the log then says."""
+    """Closed with 1009, which is what the log then says, and the loop has nothing to add."""
     closed = []
 
     async def handler(connection):
@@ -180,6 +181,9 @@ async def test_too_large_a_message(fragmented):
     assert receiver.messages == []
     assert "1009" in receiver.lost[0]
     assert closed == [1009]
+    await asyncio.sleep(1)
+    futures = [one for one in gc.get_objects() if type(one).__name__ == "Future"]
+    assert not [one for one in futures if one._log_traceback]
 
 
 @pytest.mark.parametrize(

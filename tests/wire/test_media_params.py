@@ -110,6 +110,15 @@ def test_what_was_asked_for_and_granted_is_the_same(params):
         {"audio": None},
         {"audio": "l16"},
         {"audio": {"codec": 99, "sample_rate": None, "channel": [], "send_rate": "soon", "data_opt": {}}},
+        {
+            "audio": {
+                "codec": "l 16",
+                "sample_rate": "",
+                "channel": "1.5",
+                "send_rate": "-20",
+                "data_opt": "9",
+            }
+        },
         {"audio": {"data_opt": 3, "content_type": 1, "new_key": 1}},
     ],
 )
@@ -124,6 +133,16 @@ def test_zoom_may_grant_something_else():
     assert granted(MediaKind.VIDEO, VideoParams(), {"video": {"codec": 5, "fps": 5}}) == VideoParams(
         "jpg", fps=5
     )
+
+
+@pytest.mark.parametrize("params", LEGAL, ids=str)
+def test_numbers_may_come_as_strings(params):
+    """V1.md, appendix C."""
+    for kind in MediaKind:
+        key = "deskshare" if kind is MediaKind.SHARE else kind.value
+        asked = params.of(kind)
+        spelled = {name: str(value) for name, value in requested(asked).items()}
+        assert granted(kind, MediaParams().of(kind), {key: spelled}) == asked
 
 
 @pytest.mark.parametrize("key", ["src_language", "language"])

@@ -54,6 +54,14 @@ def test_the_url_of_a_kind(server_urls, kind, url):
     assert media_url(server_urls, kind) == url
 
 
+def test_contact_center_has_its_media_where_audio_is():
+    """V1.md §3.2: audio before all; a kind with a server of its own has that."""
+    urls = {"all": "wss://x", "audio": "wss://a", "chat": "wss://c"}
+    found = [media_url(urls, kind, audio_before_all=True) for kind in (AUDIO, TRANSCRIPT, CHAT)]
+    assert found == ["wss://a", "wss://a", "wss://c"]
+    assert media_url({"all": "wss://x", "video": "wss://v"}, TRANSCRIPT, audio_before_all=True) == "wss://x"
+
+
 @pytest.mark.parametrize(
     ("server_urls", "url"),
     [
