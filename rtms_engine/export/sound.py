@@ -105,9 +105,16 @@ def _look(path: Path) -> tuple[int, int, int] | None:
             stream = next(iter(container.streams.audio), None)
             if stream is None or stream.codec_context is None or not stream.rate or not stream.channels:
                 return None
-            return stream.rate, stream.channels, (container.duration or 0) // 1000
+            duration_us = (container.duration or 0) - _pre_skip_us(stream.codec_context)
+            return stream.rate, stream.channels, duration_us // 1000
     except av.FFmpegError:
         return None
+
+
+def _pre_skip_us(codec: Any) -> int:
+    """What an Opus decoder throws away (RFC 7845 §5.1), and FFmpeg counts as duration."""
+    head = codec.extradata or b""
+    return int.from_bytes(head[10:12], "little") * 1000 // 48 if head.startswith(b"OpusHead") else 0
 
 
 def _samples(frame: av.AudioFrame) -> Samples:

@@ -323,3 +323,23 @@ def test_progress_never_goes_back(tmp_path: Path, target: Path) -> None:
     export(read(folder), target, Wanted(), lambda done_ms, of_ms: told.append((done_ms, of_ms)))
     assert all(a <= b for a, b in itertools.pairwise(told))
     assert told[-1] == (1960 + 40, 2000)
+
+
+@pytest.mark.parametrize("form", ["wav", "flac", "opus"])
+def test_a_movie_is_as_long_as_its_sound(tmp_path: Path, target: Path, form: Any) -> None:
+    """To the millisecond, whatever the sound was recorded as: FFmpeg counts what Opus throws away at its start."""
+
+    async def recorded() -> None:
+        sink = SPEC.factory(RecordingConfig(str(tmp_path / "in"), form))
+        await sink.open(STREAM)
+        await sink.write([sound(20 * n, TONE) for n in range(50)])
+        await sink.close(END)
+
+    asyncio.run(recorded())
+    for codec in ("aac", "opus"):
+        result = exported(folder_in(tmp_path / "in"), target, audio=codec)
+        assert result.duration_ms == 1000
+        probe = ["ffprobe", "-v", "error", "-show_entries", "stream=duration", "-of", "csv=p=0", target]
+        if shutil.which("ffprobe"):
+            found = subprocess.run(probe, capture_output=True, text=True, check=True).stdout
+            assert float(found) == pytest.approx(1.0, abs=1e-4)

@@ -69,6 +69,18 @@ def test_opus_is_in_time_to_the_sample(tmp_path: Path, rate: int, channels: int)
         assert json.loads(file.streams[0].metadata["comment"])["user_id"] == 7
 
 
+@pytest.mark.parametrize("form", ["flac", "opus"])
+@pytest.mark.parametrize("length_ms", [7, 20, 1000, 1234])
+def test_a_file_holds_as_many_samples_as_were_asked_for(tmp_path: Path, form: Any, length_ms: int) -> None:
+    """What two decoders give out; that the container of Opus seems 6.5 ms longer is its pre-skip (RFC 7845 §4.2)."""
+    path = finish(wav_of(tmp_path, 16_000, 1, 0), Sound(form), Span(T0, T0 + length_ms))
+    info = soundfile.info(path)
+    assert info.frames * 1000 == length_ms * info.samplerate
+    with av.open(str(path)) as file:
+        frames = list(file.decode(audio=0))
+    assert sum(frame.samples for frame in frames) * 1000 == length_ms * frames[0].sample_rate
+
+
 @pytest.mark.parametrize("form", ["wav", "flac", "opus"])
 def test_trimmed_and_full(tmp_path: Path, form: Any) -> None:
     """Ana speaks in the middle, Cem to the end."""
