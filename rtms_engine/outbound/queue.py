@@ -20,6 +20,8 @@ CREATE TABLE IF NOT EXISTS messages (
     id TEXT NOT NULL UNIQUE,
     topic TEXT NOT NULL,
     body BLOB NOT NULL,
+    label TEXT NOT NULL,
+    put_s REAL NOT NULL,  -- Unix seconds
     tries INTEGER NOT NULL DEFAULT 0,
     due_s REAL NOT NULL  -- Unix seconds
 );
@@ -39,6 +41,19 @@ class Message(NamedTuple):
     body: bytes
     tries: int = 0
     """How often it was tried before."""
+    label: str = ""
+    """What else must be known of the topic by whoever deletes it; see `Queue.topics`."""
+
+
+class Topic(NamedTuple):
+    """What waits of one topic."""
+
+    name: str
+    label: str
+    newest_s: float
+    """When the last message of it was put, Unix seconds."""
+    messages: int
+    bytes: int
 
 
 class Queue:
@@ -79,8 +94,11 @@ class Queue:
         """Add messages. Returns how many old ones had to make room."""
         with self._committing() as file:
             file.executemany(
-                "INSERT OR IGNORE INTO messages (id, topic, body, due_s) VALUES (?, ?, ?, ?)",
-                [(message.id, message.topic, message.body, due_s) for message in messages],
+                "INSERT OR IGNORE INTO messages (id, topic, body, label, put_s, due_s) VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (message.id, message.topic, message.body, message.label, due_s, due_s)
+                    for message in messages
+                ],
             )
             [[count]] = file.execute("SELECT count(*) FROM messages")
             surplus = max(int(count) - self._most, 0)
@@ -130,6 +148,14 @@ class Queue:
         with self._one_at_a_time:
             self._file.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log holds what was deleted
         return count
+
+    def topics(self) -> list[Topic]:
+        """What waits, by topic."""
+        with self._one_at_a_time:
+            rows = self._file.execute(
+                "SELECT topic, max(label), max(put_s), count(*), sum(length(body)) FROM messages GROUP BY topic"
+            ).fetchall()
+        return [Topic(*row) for row in rows]
 
     def __len__(self) -> int:
         with self._one_at_a_time:

@@ -76,7 +76,7 @@ class Keeper:
         now_ms = self._unix_ms()
         over = [
             (sink, kept)
-            for sink, kept in self._kept(live)
+            for sink, kept in self._kept(live)[0]
             if self._policies.get(kept.app, Retention()).is_over(kept.ended_ms, now_ms)
         ]
         if dry_run:
@@ -106,14 +106,15 @@ class Keeper:
             Whether everything could be deleted.
         """
         is_settled = self._settle()
+        all_kept, is_known = self._kept(live)
         mine = [
             (sink, kept)
-            for sink, kept in self._kept(live)
+            for sink, kept in all_kept
             if kept.app == signal.app
             and kept.account_id in ("", signal.account_id)
             and kept.started_ms <= signal.event_ts_ms
         ]
-        return len(list(self._deleted(mine, "deauthorized"))) == len(mine) and is_settled
+        return len(list(self._deleted(mine, "deauthorized"))) == len(mine) and is_settled and is_known
 
     def delete_stream(self, stream_id: StreamId, by: str) -> tuple[list[Removal], bool]:
         """Delete what is stored of one stream, since somebody asked for it.
@@ -125,7 +126,8 @@ class Keeper:
         Returns:
             What was deleted, and whether that is all there was.
         """
-        mine = [(sink, kept) for sink, kept in self._kept(()) if kept.stream_id == stream_id]
+        all_kept, is_known = self._kept(())
+        mine = [(sink, kept) for sink, kept in all_kept if kept.stream_id == stream_id]
         self.note("deletion_requested", {"stream_id": stream_id, "by": by})
         removals = list(self._deleted(mine, "requested"))
         try:
@@ -134,7 +136,7 @@ class Keeper:
         except OSError as error:
             _log.error("DeletionFailed", stream_id=stream_id, reason=error.strerror or str(error))
             return removals, False
-        return removals, len(removals) == len(mine)
+        return removals, len(removals) == len(mine) and is_known
 
     def captured(self, stream_id: StreamId) -> int:
         """How many captures there are of a stream."""
@@ -176,7 +178,13 @@ class Keeper:
             self.note("stream_erased", {**about, "cause": "revoked"})
             return
         for sink, store in self._stores.items():
-            for place, digest in store.proof(stream).items():
+            try:
+                proof = store.proof(stream)
+            except OSError as error:
+                why = error.strerror or str(error)
+                _log.error("AuditFailed", action="stream_stored", stream_id=stream.stream_id, reason=why)
+                continue
+            for place, digest in proof.items():
                 self.note("stream_stored", {**about, "sink": sink, "place": place, "sha256": digest})
 
     def note(self, action: str, about: About) -> None:
@@ -198,9 +206,19 @@ class Keeper:
                 is_settled = False
         return is_settled
 
-    def _kept(self, live: Collection[StreamId]) -> Iterator[tuple[str, Kept]]:
+    def _kept(self, live: Collection[StreamId]) -> tuple[list[tuple[str, Kept]], bool]:
+        """What there is but of ``live`` streams, and whether that is all: a store that cannot be read hides
+        nothing of another.
+        """
+        found: list[tuple[str, Kept]] = []
+        is_known = True
         for sink, store in self._stores.items():
-            yield from ((sink, kept) for kept in store.kept() if kept.stream_id not in live)
+            try:
+                found += ((sink, kept) for kept in store.kept() if kept.stream_id not in live)
+            except OSError as error:
+                _log.error("DeletionFailed", sink=sink, reason=error.strerror or str(error))
+                is_known = False
+        return found, is_known
 
     def _deleted(self, all_kept: Sequence[tuple[str, Kept]], cause: DeletionCause) -> Iterator[Removal]:
         """Delete one after the other; what cannot be deleted keeps nothing else from it."""

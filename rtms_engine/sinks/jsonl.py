@@ -128,9 +128,11 @@ class JsonlStore:
 
     def delete(self, kept: Kept, cause: DeletionCause, now_ms: int) -> tuple[int, int]:
         """Delete the file."""
-        size = Path(kept.place).stat().st_size
-        Path(kept.place).unlink()
-        return 1, size
+        with contextlib.suppress(FileNotFoundError):  # another process deletes too
+            size = Path(kept.place).stat().st_size
+            Path(kept.place).unlink()
+            return 1, size
+        return 0, 0
 
     def settle(self) -> int:
         """A file is there or not."""

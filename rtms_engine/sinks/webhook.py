@@ -2,7 +2,8 @@
 
 The messages are those of `rtms_engine.sinks.recall` in the envelope of Standard Webhooks
 (`rtms_engine.outbound`). They wait on disk: neither a receiver that is down for a day nor a restart of the
-engine loses one. A stream that is revoked takes its waiting messages with it.
+engine loses one. A stream that is revoked takes its waiting messages with it, and so does one whose time is over or
+whose account removes the app (`rtms_engine.sinks.outbox`).
 """
 
 import hashlib
@@ -26,6 +27,7 @@ from ..outbound.addresses import reach_of
 from ..outbound.deliverer import Deliverer, Receiver
 from ..outbound.queue import Message
 from ..outbound.signing import key_of
+from . import outbox
 from .base import Ending, Item, SinkSpec, StreamInfo, UnixClock
 from .recall import RecallEvent, RecallEvents, wanted
 from .secrets import revealed
@@ -73,7 +75,7 @@ class Outbox:
         self.events = config.events
         self.deliverer = Deliverer(
             Receiver(_host(config), config.url, config.keys(), config.allow_private),
-            Path(config.directory) / _file_name(config),
+            _path(config),
             unix_s,
             most=config.max_queued,
         )
@@ -94,6 +96,7 @@ class WebhookSink:
 
     _events: RecallEvents
     _topic: str
+    _label: str
 
     def __init__(self, outbox: Outbox) -> None:
         self._outbox = outbox
@@ -103,6 +106,7 @@ class WebhookSink:
     async def open(self, stream: StreamInfo) -> None:
         """Say that the stream begins. Raises SinkError if the disk does not let us."""
         self._topic = stream.stream_id
+        self._label = outbox.label(stream)
         self._events = RecallEvents(stream, "webhook")
         await self._send(self._wanted([self._events.started()]))
 
@@ -125,7 +129,10 @@ class WebhookSink:
 
     def _wanted(self, events: Sequence[RecallEvent]) -> list[Message]:
         chosen = (event.encode() for event in events if wanted(event.name, self._outbox.events))
-        return [Message(f"msg_{hashlib.sha256(body).hexdigest()[:32]}", self._topic, body) for body in chosen]
+        return [
+            Message(f"msg_{hashlib.sha256(body).hexdigest()[:32]}", self._topic, body, label=self._label)
+            for body in chosen
+        ]
 
     async def _send(self, messages: Sequence[Message]) -> None:
         if not messages:
@@ -140,10 +147,10 @@ def _host(config: WebhookConfig) -> str:
     return urlsplit(config.url).hostname or ""
 
 
-def _file_name(config: WebhookConfig) -> str:
-    """One for each URL: two sinks with one URL share what waits for it."""
+def _path(config: WebhookConfig) -> Path:
+    """Of the queue, one for each URL: two sinks with one URL share what waits for it."""
     digest = hashlib.sha256(config.url.encode()).hexdigest()[:12]
-    return f"{path_safe(_host(config).replace('.', '_'))}-{digest}.sqlite3"
+    return Path(config.directory) / f"{path_safe(_host(config).replace('.', '_'))}-{digest}.sqlite3"
 
 
 _MEDIA = (AudioFrame, VideoFrame, ShareFrame)
@@ -154,5 +161,6 @@ SPEC = SinkSpec(
     WebhookConfig,
     kinds=frozenset([MediaKind.TRANSCRIPT, MediaKind.CHAT]),
     directory=lambda config: config.directory,
+    store=lambda config: outbox.OutboxStore(_path(config)),
     service=Outbox,
 )

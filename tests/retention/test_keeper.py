@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from rtms_engine.audit.log import AuditLog
 from rtms_engine.model.frames import TranscriptSegment
@@ -148,3 +149,32 @@ def test_the_end_of_a_stream_is_written_down(tmp_path: Path, ending, actions) ->
     assert {action for action, _ in world.audited()} == actions
     content = world.audit.path.read_bytes()
     assert b"secret" not in content and b"Ana" not in content
+
+
+class Unreadable(JsonlStore):
+    """Of a disk that has gone bad."""
+
+    def kept(self):
+        yield from super().kept()
+        raise OSError(5, "Input/output error")
+
+    def proof(self, stream):
+        raise OSError(5, "Input/output error")
+
+
+def test_a_store_that_cannot_be_read_hides_nothing_of_another(tmp_path: Path) -> None:
+    """Neither ends the sweep; but an account's deletion is not called complete."""
+    world = World(tmp_path, app=Retention(1))
+    world.record("s1", account_id="acc")
+    world.record("s2", account_id="acc")
+    world.stores = {"bad": Unreadable(tmp_path / "jsonl"), **world.stores}
+    keeper = Keeper(world.stores, {"app": Retention(1)}, world.audit, lambda: world.now_ms)
+    world.now_ms = END.timestamp_ms + DAY_MS
+    with capture_logs() as said:
+        assert {removal.sink for removal in keeper.sweep()} == {"recording"}
+        assert not keeper.deauthorize(AppDeauthorized("app", T0 + 1, "acc"))
+        assert keeper.delete_stream(StreamId("s1"), "somebody") == ([], False)
+        keeper.stream_ended(STREAM, END)
+    assert [one["event"] for one in said if one["log_level"] == "error"][-1] == "AuditFailed"
+    assert {one["reason"] for one in said if one["event"] == "DeletionFailed"} == {"Input/output error"}
+    assert world.audited()[0] == ("stream_deleted", "s1")
