@@ -32,7 +32,7 @@ from ..model.ids import StreamId
 from ..model.media import MediaKind
 from ..model.reasons import Outcome, StopReason
 from ..model.retention import Retention
-from ..model.signals import AccountSignal, AppDeauthorized, StreamSignal, StreamStarted, StreamStopped
+from ..model.signals import AppDeauthorized, StreamSignal, StreamStarted, StreamStopped
 from ..processes.pool import ProcessPool, ProcessStatistics, cores
 from ..processes.remote import RemoteStream
 from ..serving.server import HttpServer
@@ -51,7 +51,7 @@ from ..zoom_api.calls import Action
 from ..zoom_api.client import ZoomApi
 from .at_zoom import AtZoom
 from .deletion import Deletion
-from .intake import Intake
+from .intake import Intake, Signal
 from .joining import Joining, own_sinks
 from .notices import Notices, facts_of
 from .stories import Stories
@@ -151,6 +151,7 @@ class Engine:
             await stack.enter_async_context(self._notices)
             await stack.enter_async_context(self._pool or contextlib.nullcontext())
             await stack.enter_async_context(self._supervisor)
+            stack.push_async_callback(self._intake.rest)
             await self._intake.take_up(self._stories.recall)
             await self._deletion.begin()
             await stack.enter_async_context(self._server)
@@ -226,19 +227,25 @@ class Engine:
 
     # --- what happens ---
 
-    async def _accept(self, signal: StreamSignal | AccountSignal) -> None:
-        await self._act_on(signal)
+    async def _accept(self, signal: Signal) -> None:
+        """Take what a webhook says: what the journal does not bring back is acted on before Zoom's answer."""
+        if isinstance(signal, AppDeauthorized):
+            await self._act_on(signal)
+        else:
+            await self._intake.take(signal)
 
-    async def _act_on(self, signal: StreamSignal | AccountSignal) -> bool:
-        """Take a signal. Returns whether it was new; a repetition changes nothing."""
-        is_new = await self._intake.take(signal)
-        if is_new and isinstance(signal, AppDeauthorized):
+    async def _act_on(self, signal: Signal) -> bool:
+        """Take a signal and act on it. Returns whether it was new; a repetition changes nothing."""
+        acted = await self._intake.take(signal)
+        if acted is None:
+            return False
+        await asyncio.shield(acted)
+        if isinstance(signal, AppDeauthorized):
             await self._deletion.deauthorized(signal)
-        return is_new
+        return True
 
     def _make_worker(self, start: StreamStarted, resumed: bool) -> StreamWorker | RemoteStream:
-        live = [worker.info for worker in self._supervisor.workers.values() if not worker.is_over]
-        return self._joining.worker(start, live, resumed=resumed)
+        return self._joining.worker(start, self._supervisor.workers.values(), resumed=resumed)
 
     async def _stream_ended(self, stream_id: StreamId, statistics: StreamStatistics | None) -> None:
         """What follows from an end: what is owed first, then who wants to know."""

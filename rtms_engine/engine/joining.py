@@ -1,7 +1,7 @@
 """From an announced stream to its worker and its sinks, if it may be joined."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import structlog
@@ -20,7 +20,7 @@ from ..sinks.registry import ReadySink
 from ..sinks.services import Services
 from ..stream.worker import StreamWorker
 from ..supervisor.admission import admit, full_disks
-from ..supervisor.resources import look
+from ..supervisor.resources import Lookout
 from .terms import InForce
 
 _log = structlog.get_logger()
@@ -43,15 +43,16 @@ class Joining:
         self._services = services
         self._pool = pool
         self._own_sinks = list(own_sinks)
+        self._resources = Lookout()
 
     def worker(
-        self, start: StreamStarted, live: Sequence[StreamInfo], *, resumed: bool
+        self, start: StreamStarted, others: Collection[StreamWorker | RemoteStream], *, resumed: bool
     ) -> StreamWorker | RemoteStream:
         """The worker of a stream.
 
         Args:
             start: what announced it.
-            live: the streams that run.
+            others: the workers that there are.
             resumed: an earlier engine had it: then it has its place already.
 
         Raises:
@@ -59,7 +60,7 @@ class Joining:
             EndpointRefused: its server is off the allow-list.
         """
         factory = self._terms().factory
-        without = frozenset[str]() if resumed else self._admitted(start, live)
+        without = frozenset[str]() if resumed else self._admitted(start, others)
         own, services = self._own_sinks, self._services
         if self._pool is None:
             return factory.make(start, own, services, resumed=resumed, without=without)
@@ -83,10 +84,15 @@ class Joining:
         finally:
             self._own_sinks.remove(sink)
 
-    def _admitted(self, start: StreamStarted, live: Sequence[StreamInfo]) -> frozenset[str]:
+    def _admitted(
+        self, start: StreamStarted, others: Collection[StreamWorker | RemoteStream]
+    ) -> frozenset[str]:
         """The sinks that a new stream has to do without. Raises StreamRefused."""
         limits, factory = self._terms().config.limits, self._terms().factory
-        resources = look(factory.directories)
+        resources = self._resources.look(factory.directories, asyncio.get_running_loop().time())
+        live: Collection[StreamInfo] = ()
+        if len(others) >= limits.max_streams or limits.one_stream_per_meeting != "all":
+            live = [other.info for other in others if not other.is_over]  # of two thousand it takes a while
         if why := admit(start, live, limits, resources):
             raise StreamRefused(why)
         return self._left_out(start, full_disks(limits, resources))
