@@ -179,7 +179,7 @@ class Artifacts:
         path, status = await asyncio.to_thread(self._found, call)
         if call.request.method == "GET" and _begin_of(call.request) == 0:
             about = {"stream_id": call.path["stream_id"], "path": call.path["path"], "by": call.token.name}
-            await self._engine.note_access("artifact_read", about)
+            await self._engine.write("artifact_read", about)
         response = web.FileResponse(
             path,
             headers={

@@ -71,8 +71,11 @@ class EngineFace(Protocol):
     async def delete_stored(self, stream_id: StreamId, by: str) -> Deleted:
         """Delete what is stored of a stream that does not run, for somebody who asked for it."""
 
-    async def note_access(self, action: str, about: Mapping[str, str | int]) -> None:
-        """Write down who did what."""
+    async def write(self, action: str, about: Mapping[str, str | int]) -> None:
+        """Write down who did what, in the audit log; it is on the disk when this returns."""
+
+    def note(self, action: str, about: Mapping[str, str | int]) -> None:
+        """The same, a moment later."""
 
     def end_stream(self, stream_id: StreamId) -> None:
         """Ask Zoom to end a stream. Raises KeyError if there is no such stream."""

@@ -47,6 +47,8 @@ class Operation(msgspec.Struct, frozen=True):
     """Needed to call it; None: anybody may who is let in at all."""
     is_open: bool = False
     """Whether it may be called by who is not let in at all: it has no content."""
+    is_noted: bool = False
+    """Whether the audit log tells of it though it changes nothing: it shows what happens in a meeting."""
     query: type[msgspec.Struct] = NoQuery
     body: Any = None
     """The type of the body; None: there is none."""

@@ -80,6 +80,7 @@ class Pictures:
                 "The newest picture of a stream that is recorded, small.",
                 self._picture,
                 scope=Scope.MEDIA,
+                is_noted=True,
                 query=PictureQuery,
                 media_type="image/jpeg",
                 problems=(404,),

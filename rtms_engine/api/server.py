@@ -16,6 +16,7 @@ from .operation import Call, Operation, read_body, read_query
 from .pages import Pages
 from .problem import MEDIA_TYPE, Refused
 from .tokens import Token
+from .uses import Book, Uses
 
 LARGEST_BODY = 1024 * 1024
 SECURITY_HEADERS = {
@@ -36,16 +37,25 @@ class ApiServer:
     Args:
         operations: what it can do.
         doorkeeper: who may ask for it.
+        book: where it is written down who used it.
         version: of the engine, for the description.
         host: the address to listen on.
         port: 0 for any.
     """
 
     def __init__(
-        self, operations: Sequence[Operation], doorkeeper: Doorkeeper, *, version: str, host: str, port: int
+        self,
+        operations: Sequence[Operation],
+        doorkeeper: Doorkeeper,
+        book: Book,
+        *,
+        version: str,
+        host: str,
+        port: int,
     ) -> None:
         self._operations = operations
         self._doorkeeper = doorkeeper
+        self._uses = Uses(book)
         self._pages = Pages()
         self._description = msgspec.json.encode(describe(operations, version))
         self._server = HttpServer("api", self.application(), host, port, shutdown_s=1.0)
@@ -66,11 +76,12 @@ class ApiServer:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._uses.close()
         await self._server.__aexit__(exc_type, exc, traceback)
 
     def application(self) -> web.Application:
         """The routes."""
-        application = web.Application(client_max_size=LARGEST_BODY, middlewares=[_answering])
+        application = web.Application(client_max_size=LARGEST_BODY, middlewares=[self._answering])
         for operation in self._operations:
             handler = self._handler(operation)
             for path in (operation.path, *operation.aliases):
@@ -89,7 +100,14 @@ class ApiServer:
                 require(token, operation.scope)
             query = read_query(operation, request.query)
             body = read_body(operation, await request.read()) if operation.body is not None else None
-            answer = await operation.handle(Call(request.match_info, query, body, token, request))
+            call = Call(request.match_info, query, body, token, request)
+            await self._uses.begins(operation, call)
+            try:
+                answer = await operation.handle(call)
+            except Refused as refusal:
+                await self._uses.ended(operation, call, refusal.problem.status)
+                raise
+            await self._uses.ended(operation, call, operation.status, getattr(answer, "id", ""))
             if isinstance(answer, web.StreamResponse):
                 return answer
             content = b"" if operation.answer is None else msgspec.json.encode(answer)
@@ -114,31 +132,31 @@ class ApiServer:
         self._admit(request)
         return web.Response(body=self._description, content_type="application/json")
 
-
-@web.middleware
-async def _answering(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Whatever happens becomes a response, and every response says how browsers are to take it."""
-    try:
-        response = await handler(request)
-    except Refused as refusal:
-        response = _problem(refusal)
-    except web.HTTPException as error:  # aiohttp's own: no route, wrong method, body too large
-        detail, remedy = _ROUTING.get(error.status, (error.reason, ""))
-        response = _problem(Refused.of(error.status, detail, remedy))
-        if isinstance(error, web.HTTPMethodNotAllowed):
-            response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
-    except (ConnectionError, asyncio.CancelledError):
-        raise
-    except Exception:  # noqa: BLE001 - a wall: a request's defect is not the engine's
-        _log.exception(
-            "RequestFailed",
-            path=request.match_info.route.resource and request.match_info.route.resource.canonical,
-        )
-        response = _problem(Refused.of(500, "The engine failed at this request.", "See its log."))
-    if not response.prepared:
-        for name, value in SECURITY_HEADERS.items():
-            response.headers.setdefault(name, value)
-    return response
+    @web.middleware
+    async def _answering(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Whatever happens becomes a response, and every response says how browsers are to take it."""
+        try:
+            response = await handler(request)
+        except Refused as refusal:
+            self._uses.refused(refusal.problem, request.remote or "")
+            response = _problem(refusal)
+        except web.HTTPException as error:  # aiohttp's own: no route, wrong method, body too large
+            detail, remedy = _ROUTING.get(error.status, (error.reason, ""))
+            response = _problem(Refused.of(error.status, detail, remedy))
+            if isinstance(error, web.HTTPMethodNotAllowed):
+                response.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception:  # noqa: BLE001 - a wall: a request's defect is not the engine's
+            _log.exception(
+                "RequestFailed",
+                path=request.match_info.route.resource and request.match_info.route.resource.canonical,
+            )
+            response = _problem(Refused.of(500, "The engine failed at this request.", "See its log."))
+        if not response.prepared:
+            for name, value in SECURITY_HEADERS.items():
+                response.headers.setdefault(name, value)
+        return response
 
 
 def _problem(refusal: Refused) -> web.Response:

@@ -5,6 +5,7 @@ What blocks raises OSError.
 
 import fcntl
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +14,10 @@ from .chain import About, Entry, decode, encode, following, verified
 NAME = "audit.jsonl"
 
 _LONGEST_LINE = 65_536
+
+
+Line = tuple[int, str, About]
+"""Unix milliseconds, action, and what it is about."""
 
 
 class AuditLog:
@@ -27,15 +32,32 @@ class AuditLog:
         A last line that a crash has cut off was never answered for, and makes room. Raises
         BrokenChainError if the line before is not one: then nothing is added that would hide it.
         """
+        return self.append_all([(unix_ms, action, about)])[0]
+
+    def append_all(self, lines: Iterable[Line]) -> list[Entry]:
+        """Add lines, in order, with one wait for the disk; else as `append`."""
         self.path.parent.mkdir(0o700, parents=True, exist_ok=True)
         self.path.touch(0o600)
+        added: list[Entry] = []
         with self.path.open("r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            entry = following(_last(file), unix_ms, action, about)
-            file.write(encode(entry))
+            last = _last(file)
+            for unix_ms, action, about in lines:
+                last = following(last, unix_ms, action, about)
+                added.append(last)
+            file.write(b"".join(map(encode, added)))
             file.flush()
             os.fsync(file.fileno())
-        return entry
+        return added
+
+    def speaks_of(self, *actions: str) -> bool:
+        """Whether any line may be of one of these: a look that costs far less than to read all. Blocks."""
+        words = [f'"action":"{action}"'.encode() for action in actions]
+        try:
+            with self.path.open("rb") as file:
+                return any(word in line for line in file for word in words)
+        except FileNotFoundError:
+            return False
 
     def entries(self) -> list[Entry]:
         """All lines, verified; none if there is no file. Raises BrokenChainError. Blocks."""

@@ -64,6 +64,7 @@ def api_server(engine: Served, config: Config, unix_ms: Callable[[], int]) -> Ap
             metrics_operation(engine),
         ],
         doorkeeper,
+        engine,
         version=engine.version,
         host=api.host,
         port=api.port,

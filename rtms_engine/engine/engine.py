@@ -50,6 +50,7 @@ from ..webhook.receiver import WebhookReceiver, WebhookStatistics
 from ..zoom_api.calls import Action
 from ..zoom_api.client import ZoomApi
 from .at_zoom import AtZoom
+from .auditing import Auditing
 from .deletion import Deletion
 from .intake import Intake, Signal
 from .joining import Joining, own_sinks
@@ -101,7 +102,7 @@ class Engine:
             self._in_force, config, lambda stream_id: facts_of(self._info(stream_id)), unix_s
         )
         self._terms = self._terms_of(config)
-        self._stories = Stories(self, shelf_of(config), self._policies, unix_s, self._notices.hear)
+        self._stories = Stories(self, shelf_of(config), self._policies, unix_s, self._hear)
         self._services = Services(self._terms.factory.sinks, unix_s)
         self._pool = _pool(config, self._stories.note)
         self._joining = Joining(self._in_force, self._services, self._pool, own_sinks(callback, sinks))
@@ -114,6 +115,7 @@ class Engine:
         self._at_zoom = AtZoom(self._in_force, self._zoom_api)
         state = Path(config.state.directory) if config.state.directory else None
         self._intake = Intake(state, self._supervisor, unix_s)
+        self._auditing = Auditing(state, self._unix_ms)
         self._deletion = Deletion(self._in_force, self._supervisor, self._act_on, self._stories.forget)
         self._secret_tokens = self._terms.secret_tokens()
         self._receiver = WebhookReceiver(
@@ -122,6 +124,7 @@ class Engine:
             path=config.server.path,
             unix_s=unix_s,
             why_not_ready=lambda: None if self._supervisor.accepts else "shutting down",
+            rejected=self._auditing.webhook_rejected,
         )
         self._server = HttpServer(
             "server",
@@ -145,6 +148,8 @@ class Engine:
         self._started_s = self._unix_s()
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._intake)
+            await stack.enter_async_context(self._auditing)
+            self._auditing.config_in_force(self._terms.config)
             await stack.enter_async_context(self._stories)
             await stack.enter_async_context(self._services)
             await stack.enter_async_context(self._zoom_api)
@@ -218,6 +223,7 @@ class Engine:
             self._pool.configure(config)
         self._secret_tokens.clear()
         self._secret_tokens.update(self._terms.secret_tokens())
+        self._auditing.config_in_force(config, before.config)
         outdated = (f"sinks.{name}" for name in self._services.outdated(self._terms.factory.sinks))
         for key in (*not_reloadable(before.config, config), *outdated):
             _log.warning("ReloadLimited", key=key, reason="it needs a restart")
@@ -230,9 +236,10 @@ class Engine:
     async def _accept(self, signal: Signal) -> None:
         """Take what a webhook says: what the journal does not bring back is acted on before Zoom's answer."""
         if isinstance(signal, AppDeauthorized):
-            await self._act_on(signal)
+            is_new = await self._act_on(signal)
         else:
-            await self._intake.take(signal)
+            is_new = await self._intake.take(signal) is not None
+        self._auditing.webhook_accepted(signal, is_new=is_new)
 
     async def _act_on(self, signal: Signal) -> bool:
         """Take a signal and act on it. Returns whether it was new; a repetition changes nothing."""
@@ -245,7 +252,9 @@ class Engine:
         return True
 
     def _make_worker(self, start: StreamStarted, resumed: bool) -> StreamWorker | RemoteStream:
-        return self._joining.worker(start, self._supervisor.workers.values(), resumed=resumed)
+        worker = self._joining.worker(start, self._supervisor.workers.values(), resumed=resumed)
+        self._auditing.stream_owner(start, "processes" if self._pool else "engine", resumed=resumed)
+        return worker
 
     async def _stream_ended(self, stream_id: StreamId, statistics: StreamStatistics | None) -> None:
         """What follows from an end: what is owed first, then who wants to know."""
@@ -451,9 +460,18 @@ class Engine:
         """Delete what sinks and captures have stored of a stream that does not run; ``by`` is who wants it."""
         return await self._deletion.delete_stored(stream_id, by)
 
-    async def note_access(self, action: str, about: Mapping[str, str | int]) -> None:
-        """Write down who did what."""
-        await asyncio.to_thread(self._terms.keeper.note, action, dict(about))
+    async def write(self, action: str, about: Mapping[str, str | int]) -> None:
+        """Write down who did what, in the audit log; it is on the disk when this returns."""
+        await self._auditing.write(action, about)
+
+    def note(self, action: str, about: Mapping[str, str | int]) -> None:
+        """The same, a moment later."""
+        self._auditing.note(action, about)
+
+    def _hear(self, stream_id: str, entry: Entry) -> None:
+        """The story of a stream goes on."""
+        self._notices.hear(stream_id, entry)
+        self._auditing.hear(stream_id, entry)
 
 
 def _pool(config: Config, note: Note) -> ProcessPool | None:

@@ -28,6 +28,8 @@ DEATHS_WINDOW_S = 600.0
 class Process(Protocol):
     """A place for streams."""
 
+    number: int
+
     def send(self, value: Any) -> None:
         """Say something to it; to nobody if it has died."""
 
@@ -180,6 +182,7 @@ class RemoteStream:
         log = structlog.get_logger().bind(stream_id=self.info.stream_id)
         while True:
             self._process = await self._places.place(self)
+            log.info("StreamPlaced", process=self._process.number)
             assert self._record.start is not None  # noqa: S101 - it began with one
             self._process.send(
                 Begin(self._record.start, self._resumed, self._wanted, self._live, self._without)

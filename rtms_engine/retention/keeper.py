@@ -151,7 +151,8 @@ class Keeper:
         read, which is said in the log.
         """
         try:
-            entries = self._audit.entries() if self._audit else []
+            is_one_open = self._audit is not None and self._audit.speaks_of(_REQUESTED)
+            entries = self._audit.entries() if self._audit and is_one_open else []
         except (OSError, BrokenChainError) as error:
             _log.error("AuditFailed", action="read", reason=str(error))
             return []

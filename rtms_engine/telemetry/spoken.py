@@ -24,19 +24,20 @@ class Loop(Protocol):
 
 
 class Spoken:
-    """Says once a second how often something happened. Close it.
+    """Says once in a period how often something happened. Close it.
 
     Args:
         say: given the sum.
+        period_s: seconds.
     """
 
-    def __init__(self, say: Callable[[int], None]) -> None:
+    def __init__(self, say: Callable[[int], None], period_s: float = 1.0) -> None:
         self._say = say
-        self._throttle = Throttle()
+        self._throttle = Throttle(period_s)
         self._timer: Timer | None = None
 
     def note(self, loop: Loop) -> None:
-        """It happened; say so now, or within a second, on this loop."""
+        """It happened; say so now, or within the period, on this loop."""
         if (count := self._throttle.note(1, loop.time())) is not None:
             self._say(count)
         deadline = self._throttle.deadline()

@@ -45,6 +45,7 @@ SENTENCES: Mapping[str, str] = {
     "SinkBlockedLoop": "The sink {sink} kept the event loop for {blocked_ms} ms.",
     "SinkAbandoned": "The sink {sink} was abandoned: {reason}.",
     "SinkFellBehind": "The sink {sink} is too slow: {dropped} items dropped.",
+    "StreamPlaced": "The stream runs in process {process}.",
     "StreamMoved": "The stream goes on in another process: {reason}.",
     "StreamGivenUp": "The stream is given up: {reason}.",
     "StreamFailed": "The stream ended by a defect of the engine; the log has the traceback.",

@@ -102,6 +102,7 @@ class WebhookReceiver:
         path: where Zoom posts to.
         unix_s: the wall clock, Unix seconds.
         why_not_ready: asked by ``GET /readyz``: the reason for answering 503, or None.
+        rejected: told of every delivery that is refused.
     """
 
     def __init__(
@@ -112,12 +113,14 @@ class WebhookReceiver:
         unix_s: Callable[[], float],
         path: str = "/webhook",
         why_not_ready: Callable[[], str | None] = lambda: None,
+        rejected: Callable[[WebhookRejected], None] = lambda _: None,
     ) -> None:
         self._apps = apps
         self._accept = accept
         self._unix_s = unix_s
         self.path = path
         self._why_not_ready = why_not_ready
+        self._rejected = rejected
         self._results: Counter[Result] = Counter()
         self.latency = Histogram(LATENCY_S)
         """How long the answers took."""
@@ -156,6 +159,7 @@ class WebhookReceiver:
             result, response = await self._receive(request)
         except WebhookRejected as rejection:
             self._refusals.add(rejection)
+            self._rejected(rejection)
             result, response = Result.REJECTED, web.Response(status=rejection.status, text=rejection.reason)
         except TimeoutError:
             _log.error("WebhookTimedOut", timeout_s=ACCEPT_TIMEOUT_S)

@@ -150,7 +150,7 @@ async def test_too_many_watch() -> None:
         door = Doorkeeper(lambda _: None, anonymous="loopback", hosts=frozenset(), requests_per_s=50.0)
         rows = live.Live(engine, most_watchers=1).operations()
         async with (
-            ApiServer(rows, door, version="0", host="127.0.0.1", port=0) as server,
+            ApiServer(rows, door, engine, version="0", host="127.0.0.1", port=0) as server,
             aiohttp.ClientSession(server.url) as client,
         ):
             path = f"/api/v1/streams/{meeting.stream_id}/events"

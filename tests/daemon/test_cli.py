@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
+from rtms_engine.audit.log import AuditLog
 from rtms_engine.daemon.cli import main
 from rtms_engine.model.reasons import EXPLAINABLE, numbers_of
 
@@ -154,3 +157,15 @@ def test_explain_helps_with_bad_words(run, words, hint):
     result = run("explain", *words)
     assert result.exit_code == 2
     assert hint in result.stderr
+
+
+def test_tokens_are_in_the_audit_log(run, config):
+    """Who was let in, and who is not any more; without the token itself."""
+    made = run("token", "new", "ops", "--scope", "read", "--scope", "media", "--config", config)
+    assert run("token", "revoke", "ops", "--config", config).exit_code == 0
+    log = AuditLog(Path("rtms-state"))
+    assert [(entry.action, entry.about) for entry in log.entries()] == [
+        ("token_made", {"name": "ops", "scopes": "media, read"}),
+        ("token_revoked", {"name": "ops"}),
+    ]
+    assert made.output.strip() not in log.path.read_text("utf-8")

@@ -111,6 +111,7 @@ async def test_a_process_takes_no_stream_with_it(tmp_path: Path, deadly: signal.
         ended = [await over(engine, meeting) for meeting in meetings]
         stories = [" ".join(entry.event for entry in engine.story(m.stream_id)) for m in meetings]
         assert sum("StreamMoved" in story for story in stories) == 2
+        assert sorted(story.count("StreamPlaced") for story in stories) == [1, 1, 2, 2]
         assert all("StreamStarted" in story and "ConnectionAccepted" in story for story in stories)
         assert all(sink.state == "closed" for stats in ended for sink in stats.sinks)
     gaps = 0
