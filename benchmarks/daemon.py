@@ -250,8 +250,21 @@ class Bench:
         self._engine.send_signal(signal.SIGTERM)
         async with asyncio.timeout(READY_S):
             await self._engine.wait()
-        notes = (self._folder / "notes").read_text("ascii").splitlines()
-        return said, [json.loads(line) for line in notes]
+        return said, self.notes()
+
+    def notes(self) -> list[dict[str, Any]]:
+        """What `NotingSink` has noted so far."""
+        notes = self._folder / "notes"
+        return [json.loads(line) for line in notes.read_text("ascii").splitlines()] if notes.exists() else []
+
+    async def heard(self, number: int, within_s: float = PATIENCE_S) -> dict[int, int]:
+        """Wait until so many streams have been heard. Returns in which process each was, by its number."""
+        deadline = time.monotonic() + within_s
+        while True:
+            hosts = {note["stream"]: note["pid"] for note in self.notes() if note["what"] == "first"}
+            if len(hosts) >= number or time.monotonic() > deadline:
+                return hosts
+            await asyncio.sleep(0.1)
 
     def _tell(self, line: Any) -> None:
         assert self._zoom.stdin is not None

@@ -23,6 +23,7 @@ REGISTRY: Mapping[str, str] = {
     "pipeline": "benchmarks.pipeline",
     "streams": "benchmarks.streams",
     "recorded": "benchmarks.recorded",
+    "takeover": "benchmarks.takeover",
     "peers": "benchmarks.peers",
     "webhooks": "benchmarks.webhooks",
     "memory": "benchmarks.memory",

@@ -15,7 +15,7 @@ from rtms_engine.wire.json_codec import decode
 
 
 @pytest.mark.parametrize(
-    "name", ["decode", "receive", "memory", "sessions", "webhooks", "recorded", "recording"]
+    "name", ["decode", "receive", "memory", "sessions", "webhooks", "recorded", "takeover", "recording"]
 )
 def test_it_runs(name):
     """In the smallest size; each has a question and at least one ratio."""
