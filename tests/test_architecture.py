@@ -31,7 +31,7 @@ LAW: dict[str, set[str]] = {
     "export": {*BELOW, "recording", "export"},  # reads what `recording` wrote
     "coordination": {*BELOW, "threads", "coordination"},
     "threads": set(),
-    "serving": {*BELOW, "serving"},
+    "serving": {*BELOW, "telemetry", "serving"},
     # sinks.base: the sink that ends a capture with its stream. Replaying, which needs `stream`, is the root's.
     "capture": {*BELOW, "wire", "transport.base", "transport.endpoint", "telemetry", "sinks.base", "capture"},
     "stream": {

@@ -19,6 +19,7 @@ from .tokens import Token
 from .uses import Book, Uses
 
 LARGEST_BODY = 1024 * 1024
+BODY_TIMEOUT_S = 20.0
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -99,7 +100,7 @@ class ApiServer:
             if operation.scope is not None:
                 require(token, operation.scope)
             query = read_query(operation, request.query)
-            body = read_body(operation, await request.read()) if operation.body is not None else None
+            body = read_body(operation, await _body(request)) if operation.body is not None else None
             call = Call(request.match_info, query, body, token, request)
             await self._uses.begins(operation, call)
             try:
@@ -157,6 +158,19 @@ class ApiServer:
             for name, value in SECURITY_HEADERS.items():
                 response.headers.setdefault(name, value)
         return response
+
+
+async def _body(request: web.Request) -> bytes:
+    """Raises Refused if it does not come, or not as it was announced."""
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            return await request.read()
+    except TimeoutError:
+        raise Refused.of(408, "The body came too slowly.", f"Send it within {BODY_TIMEOUT_S:g} s.") from None
+    except web.RequestPayloadError:
+        raise Refused.of(
+            400, "The body cannot be read.", "Send as many bytes, and in the encoding, that the headers say."
+        ) from None
 
 
 def _problem(refusal: Refused) -> web.Response:

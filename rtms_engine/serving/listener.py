@@ -14,6 +14,8 @@ AT_ONCE = 64
 """So many are taken before the loop does anything else."""
 PAUSE_S = 1.0
 """How long to take none when there is no file descriptor left."""
+FULL_S = 0.05
+"""How long to take none while all places are taken by requests that are being served."""
 
 _log = structlog.get_logger()
 
@@ -28,10 +30,18 @@ class Listener:
         protocol: makes the protocol of a connection.
         host: as in `asyncio.loop.create_server`.
         port: 0 for any.
+        has_room: whether one more connection may be taken; those that may not wait unaccepted.
     """
 
-    def __init__(self, protocol: Callable[[], asyncio.BaseProtocol], host: str, port: int) -> None:
+    def __init__(
+        self,
+        protocol: Callable[[], asyncio.BaseProtocol],
+        host: str,
+        port: int,
+        has_room: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._protocol = protocol
+        self._has_room = has_room
         self._host = host
         self._port = port
         self._sockets: list[socket.socket] = []
@@ -84,19 +94,26 @@ class Listener:
     def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         for _ in range(AT_ONCE):
+            if not self._has_room():
+                self._pause(listening, FULL_S)
+                return
             try:
                 connection, _address = listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
                 _log.error("ConnectionsNotTaken", reason=error.strerror, again_in_s=PAUSE_S)
-                loop.remove_reader(listening)
-                self._pauses[listening] = loop.call_later(PAUSE_S, self._listen, listening)
+                self._pause(listening, PAUSE_S)
                 return
             connection.setblocking(False)
             task = loop.create_task(self._begin(connection), name=f"connection:{self.port}")
             self._beginning.add(task)
             task.add_done_callback(self._beginning.discard)
+
+    def _pause(self, listening: socket.socket, pause_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(listening)
+        self._pauses[listening] = loop.call_later(pause_s, self._listen, listening)
 
     async def _begin(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError):  # it has gone

@@ -1,16 +1,21 @@
 """An HTTP server, or a clear word on why there is none."""
 
-import asyncio
 import os
-from collections.abc import Callable
+import resource
+import sys
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
+import msgspec
 from aiohttp import web
 
 from ..errors import ConfigError
+from .handler import Reception
 from .listener import Listener
+from .lobby import Bounds
+
+BOUNDS = Bounds()
 
 
 class HttpServer:
@@ -23,6 +28,7 @@ class HttpServer:
         port: 0 for any.
         shutdown_s: how long requests may take that are not answered when it stops.
         auto_decompress: whether the application gets bodies as they were before they were sent compressed.
+        bounds: of its connections; None: `BOUNDS`.
     """
 
     def __init__(
@@ -34,11 +40,12 @@ class HttpServer:
         *,
         shutdown_s: float,
         auto_decompress: bool = True,
+        bounds: Bounds | None = None,
     ) -> None:
         self._name = name
-        self._runner = web.AppRunner(
-            application, access_log=None, shutdown_timeout=shutdown_s, auto_decompress=auto_decompress
-        )
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=shutdown_s)
+        self._auto_decompress = auto_decompress
+        self._bounds = bounds or BOUNDS
         self._host = host
         self.port = port
         """Where it listens; known when it is entered."""
@@ -58,7 +65,9 @@ class HttpServer:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._runner.cleanup)
             await self._runner.setup()
-            listener = Listener(self._protocol(), self._host, self.port)
+            reception = self._reception()
+            stack.callback(reception.close)
+            listener = Listener(reception, self._host, self.port, lambda: reception.has_room)
             try:
                 await stack.enter_async_context(listener)
             except OSError as error:
@@ -77,7 +86,16 @@ class HttpServer:
     ) -> None:
         await self._running.aclose()
 
-    def _protocol(self) -> Callable[[], asyncio.BaseProtocol]:
+    def _reception(self) -> Reception:
         if self._runner.server is None:
             raise RuntimeError("the runner is not set up")
-        return self._runner.server
+        bounds = msgspec.structs.replace(
+            self._bounds, connections=min(self._bounds.connections, _most_connections())
+        )
+        return Reception(self._runner.server, bounds, auto_decompress=self._auto_decompress)
+
+
+def _most_connections() -> int:
+    """Half of the files that the process may open: the other half is for streams and what they write."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else max(soft // 2, 16)
