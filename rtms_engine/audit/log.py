@@ -67,6 +67,20 @@ class AuditLog:
             return []
         return verified(content[: content.rfind(b"\n") + 1].splitlines())
 
+    def entries_of(self, *actions: str) -> list[Entry]:
+        """The lines with one of these actions, not verified: others are not even decoded. Raises
+        BrokenChainError if one is not a line. Blocks.
+        """
+        words = [f'"action":"{action}"'.encode() for action in actions]
+        try:
+            with self.path.open("rb") as file:
+                found = [
+                    decode(line) for line in file if line.endswith(b"\n") and any(w in line for w in words)
+                ]
+        except FileNotFoundError:
+            return []
+        return [entry for entry in found if entry.action in actions]
+
 
 def _last(file: BinaryIO) -> Entry | None:
     """The last whole line; the file ends behind it, and is written on from there."""

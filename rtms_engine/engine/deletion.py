@@ -15,6 +15,8 @@ from .terms import InForce
 
 SWEEP_S = 3600.0
 """How often is looked for what has been kept long enough."""
+AGAIN_S = 60.0
+"""After a first attempt to delete that failed; later ones wait twice as long each, up to `SWEEP_S`."""
 
 
 class Deletion:
@@ -42,6 +44,7 @@ class Deletion:
 
     async def begin(self) -> None:
         """Complete what an earlier engine had begun, and look now and then for what is over."""
+        await asyncio.to_thread(self._terms().keeper.complete)
         for number, signal in await asyncio.to_thread(self._terms().keeper.open_deauthorizations):
             self._begin_deauthorization(signal, number)
         self._supervisor.errand(self._sweep(), "retention")
@@ -70,8 +73,8 @@ class Deletion:
         self._supervisor.errand(self._deauthorize(signal, number), f"deauthorize:{number}")
 
     async def _deauthorize(self, signal: AppDeauthorized, number: int) -> None:
-        """Delete what an app has of an account: at once what is over, and with their end what runs. What is not
-        completed, a restarted engine does.
+        """Delete what an app has of an account: at once what is over, and with their end what runs. What cannot be
+        deleted is tried again and again, by a restarted engine too.
         """
         mine = {
             worker.info.stream_id: worker.info
@@ -93,9 +96,11 @@ class Deletion:
         await asyncio.to_thread(self._terms().keeper.deauthorize, signal, frozenset(mine))
         await self._supervisor.over(mine)
         # One that was over, and whose sinks were just finishing, did not hear of it.
-        keeper = self._terms().keeper
-        if await asyncio.to_thread(keeper.deauthorize, signal):
-            await asyncio.to_thread(keeper.deauthorization_completed, number)
+        pause_s = AGAIN_S
+        while not await asyncio.to_thread(self._terms().keeper.deauthorize, signal):
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, SWEEP_S)
+        await asyncio.to_thread(self._terms().keeper.deauthorization_completed, number)
 
     async def _sweep(self) -> None:
         """Delete what is over: now, every hour, and when the policies changed."""

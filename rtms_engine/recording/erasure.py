@@ -4,11 +4,15 @@ The tombstone comes first. From then on the folder says that everything else in 
 `complete` makes that true, however often it is called.
 """
 
+import re
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..sinks.base import DeletionCause
 from . import manifest
-from .folder import Folder
+from .folder import LEFTOVER, Folder
+from .log import EVENTS
 from .manifest import Manifest, Tombstone
 
 
@@ -54,3 +58,28 @@ def complete(path: Path) -> bool:
         return False
     Folder(path).empty(spared=manifest.NAME)
     return True
+
+
+def vanish(path: Path) -> bool:
+    """Delete a folder in which nothing was ever recorded, and return whether it was one: who is killed while a
+    stream is erased begins another folder for it, which needs no tombstone. Blocks; raises OSError.
+    """
+    files = [file for file in path.rglob("*") if not file.is_dir() and not file.name.endswith(LEFTOVER)]
+    holds = any(file.name not in (manifest.NAME, EVENTS) and file.lstat().st_size for file in files)
+    if holds or manifest.load_tombstone(path) is not None:
+        return False
+    shutil.rmtree(path)
+    return True
+
+
+def unbegun(path: Path, stream: str) -> Iterator[Path]:
+    """Folders beside that of a recording which are its stream's by name, and have no manifest. Blocks.
+
+    Args:
+        path: of the recording; it may be gone.
+        stream: how folders of the stream are called.
+    """
+    name = re.compile(re.escape(stream) + r"(-\d+)?")
+    for one in path.parent.iterdir():
+        if name.fullmatch(one.name) and one.is_dir() and not (one / manifest.NAME).exists():
+            yield one

@@ -13,6 +13,7 @@ import msgspec
 
 from ..model.events import ConnectionLost, GapNoted, MediaConnectionInterrupted
 from ..model.frames import KIND_OF_FRAME, AudioFrame, Frame, ShareFrame, TranscriptSegment, VideoFrame
+from ..model.ids import path_safe
 from ..model.media import ALL_KINDS, MediaKind
 from ..model.reasons import Outcome
 from ..sinks.base import Ending, Item, StreamInfo
@@ -20,7 +21,7 @@ from . import manifest
 from .audio import Audio
 from .drift import ClockDrift
 from .encoding import Sound
-from .erasure import erase
+from .erasure import erase, unbegun, vanish
 from .folder import Folder
 from .interruptions import ENGINE_RESTARTED, Restart
 from .log import CHAT, CHAT_NOW, EVENTS, PARTICIPANTS, RECALL, SPEAKERS, TRANSCRIPT, Log
@@ -297,8 +298,13 @@ class Recorder:
         )
         root = self.folder.path.parents[2]
         earlier = manifest.recordings_of(root, begun.entity_id, begun.rtms_stream_id)
-        for path in [self.folder.path, *(path for path in earlier if path != self.folder.path)]:
+        others = [path for path in earlier if path != self.folder.path]
+        for path in others:
             erase(path, begun, "revoked", ending.timestamp_ms)
+        if not (others and vanish(self.folder.path)):
+            erase(self.folder.path, begun, "revoked", ending.timestamp_ms)
+        for path in unbegun(self.folder.path, path_safe(begun.rtms_stream_id)):
+            vanish(path)
 
 
 def _is_timed(item: Item) -> TypeGuard[Timed]:

@@ -5,11 +5,12 @@ Everything here blocks.
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import structlog
 
-from ..audit.chain import About, BrokenChainError
+from ..audit.chain import About, BrokenChainError, Entry
 from ..audit.log import AuditLog
 from ..model.ids import StreamId
 from ..model.reasons import Outcome
@@ -18,6 +19,8 @@ from ..model.signals import AppDeauthorized
 from ..sinks.base import DeletionCause, Ending, Kept, Store, StreamInfo
 
 _REQUESTED, _CARRIED_OUT = "app_deauthorized", "deauthorization_completed"
+_BEGUN, _DELETED, _FAILED = "deletion_begun", "stream_deleted", "deletion_failed"
+_ERASED = "stream_erased"
 
 _log = structlog.get_logger()
 
@@ -82,6 +85,26 @@ class Keeper:
         if dry_run:
             return [Removal(sink, kept) for sink, kept in over]
         return list(self._deleted(over, "retention"))
+
+    def complete(self) -> None:
+        """Carry out the deletions that a killed process has begun, and write down each that it could not. For
+        whoever alone has the audit log, before anything else is deleted.
+        """
+        self._settle()
+        entries = self._of(_BEGUN, _DELETED, _FAILED)
+        done = {entry.about.get("begun") for entry in entries}
+        open_ones = [entry for entry in entries if entry.action == _BEGUN and entry.seq not in done]
+        if not open_ones:
+            return
+        left = {(sink, kept.place, str(kept.stream_id)): kept for sink, kept in self._kept(())[0]}
+        for entry in open_ones:
+            about = entry.about
+            sink = str(about["sink"])
+            kept = left.get((sink, str(about["place"]), str(about["stream_id"])))
+            if kept is None:  # how much it was, the killed process knew
+                self.note(_DELETED, {**about, "begun": entry.seq})
+            else:
+                list(self._deleted([(sink, kept)], cast(DeletionCause, about["cause"]), entry.seq))
 
     def deauthorization_requested(self, signal: AppDeauthorized) -> int:
         """Write it down before anybody is told that it was heard; the number of the line.
@@ -176,7 +199,9 @@ class Keeper:
         reason = ending.stop_reason
         about: About = {"stream_id": stream.stream_id, "app": stream.app, "stop_reason": int(reason)}
         if reason.outcome is Outcome.ERASE:
-            self.note("stream_erased", {**about, "cause": "revoked"})
+            # Of a stream that was taken up, a killed process may have written it down already.
+            if not (stream.resumed and self._is_erased(stream.stream_id)):
+                self.note(_ERASED, {**about, "cause": "revoked"})
             return
         for sink, store in self._stores.items():
             try:
@@ -188,13 +213,27 @@ class Keeper:
             for place, digest in proof.items():
                 self.note("stream_stored", {**about, "sink": sink, "place": place, "sha256": digest})
 
-    def note(self, action: str, about: About) -> None:
-        """Add a line to the audit log. That it cannot be written keeps nothing from being deleted."""
+    def note(self, action: str, about: About) -> int:
+        """Add a line to the audit log, and return its number; 0: there is none. That it cannot be written keeps
+        nothing from being deleted.
+        """
         try:
             if self._audit:
-                self._audit.append(self._unix_ms(), action, about)
+                return self._audit.append(self._unix_ms(), action, about).seq
         except (OSError, BrokenChainError) as error:
             _log.error("AuditFailed", action=action, reason=str(error))
+        return 0
+
+    def _of(self, *actions: str) -> list[Entry]:
+        """The lines of the audit log with these actions; none if it cannot be read, which is said in the log."""
+        try:
+            return self._audit.entries_of(*actions) if self._audit else []
+        except (OSError, BrokenChainError) as error:
+            _log.error("AuditFailed", action="read", reason=str(error))
+            return []
+
+    def _is_erased(self, stream_id: StreamId) -> bool:
+        return any(one.about.get("stream_id") == stream_id for one in self._of(_ERASED))
 
     def _settle(self) -> bool:
         """Complete what was begun, and return whether that was possible."""
@@ -221,9 +260,23 @@ class Keeper:
                 is_known = False
         return found, is_known
 
-    def _deleted(self, all_kept: Sequence[tuple[str, Kept]], cause: DeletionCause) -> Iterator[Removal]:
-        """Delete one after the other; what cannot be deleted keeps nothing else from it."""
+    def _deleted(
+        self, all_kept: Sequence[tuple[str, Kept]], cause: DeletionCause, begun: int = 0
+    ) -> Iterator[Removal]:
+        """Delete one after the other; what cannot be deleted keeps nothing else from it.
+
+        Each is written down before, so that a killed process leaves word of what is to be completed, and after.
+        ``begun`` is the line of before, if there is one.
+        """
         for sink, kept in all_kept:
+            about: About = {
+                "stream_id": kept.stream_id,
+                "app": kept.app,
+                "sink": sink,
+                "place": kept.place,
+                "cause": cause,
+            }
+            number = begun or self.note(_BEGUN, about)
             try:
                 files, size = self._stores[sink].delete(kept, cause, self._unix_ms())
                 for path in self._captures(kept.stream_id):
@@ -232,19 +285,9 @@ class Keeper:
                 _log.error(
                     "DeletionFailed", sink=sink, stream_id=kept.stream_id, reason=error.strerror or str(error)
                 )
+                self.note(_FAILED, {**about, "begun": number})
                 continue
-            self.note(
-                "stream_deleted",
-                {
-                    "stream_id": kept.stream_id,
-                    "app": kept.app,
-                    "sink": sink,
-                    "place": kept.place,
-                    "files": files,
-                    "bytes": size,
-                    "cause": cause,
-                },
-            )
+            self.note(_DELETED, {**about, "begun": number, "files": files, "bytes": size})
             _log.info("StreamDeleted", sink=sink, stream_id=kept.stream_id, reason=cause, files=files)
             removal = Removal(sink, kept, files, size)
             self._tell_deleted(removal, cause)
