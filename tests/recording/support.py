@@ -18,6 +18,7 @@ from rtms_engine.model.ids import StreamId
 from rtms_engine.model.media import AudioParams
 from rtms_engine.model.products import MEETING
 from rtms_engine.model.reasons import StopReason
+from rtms_engine.recording.folder import Folder
 from rtms_engine.recording.sink import SPEC, RecordingConfig
 from rtms_engine.sinks.base import Ending, Item, Sink, StreamInfo
 from tests.support.media import MEDIA
@@ -57,9 +58,19 @@ async def killed(root: Path, *batches: Sequence[Item], stream: StreamInfo = STRE
         await sink.write(batch)
     alive = weakref.ref(sink)
     del sink
-    while alive() is not None:  # the thread of its last verb lets go of it in its own time
+    # The thread of its last verb lets go of it, and then of what it held, in its own time.
+    while alive() is not None or any(map(is_held, folders_in(root))):
         await asyncio.sleep(0)
         gc.collect()
+
+
+def is_held(folder: Path) -> bool:
+    """Whether somebody writes to it."""
+    try:
+        Folder(folder).hold().release()
+    except BlockingIOError:
+        return True
+    return False
 
 
 async def recorded(root: Path, *batches: Sequence[Item], ending: Ending = END) -> Path:
