@@ -27,6 +27,13 @@ class VideoChosen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of a participant; null: as ``[media.video] follow`` says."""
 
 
+class Excluded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom it is about."""
+
+    user_id: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    """Of a participant, as in the stream's ``people``."""
+
+
 class Control:
     """The operations that steer a stream."""
 
@@ -70,6 +77,33 @@ class Control:
                 body=VideoChosen,
                 status=202,
                 problems=(404, 409, 413),
+            ),
+            Operation(
+                "POST",
+                f"{one}/exclude",
+                "excludeParticipant",
+                "Let nothing of a participant be delivered or recorded from now on.",
+                self._exclude,
+                scope=Scope.CONTROL,
+                body=Excluded,
+                status=202,
+                problems=(404, 409, 413),
+                description="Sound, pictures, transcript and chat. It holds when they rejoin under the same name, "
+                "and when the engine is started again. Mixed sound is dropped as a whole meanwhile. What was "
+                "recorded before stays.",
+            ),
+            Operation(
+                "POST",
+                f"{one}/include",
+                "includeParticipant",
+                "Take an exclusion back.",
+                self._include,
+                scope=Scope.CONTROL,
+                body=Excluded,
+                status=202,
+                problems=(404, 409, 413),
+                description="Not one by the configuration or the consent hook. Video comes again with its next "
+                "key picture.",
             ),
         ]
 
@@ -122,6 +156,36 @@ class Control:
             self._engine.follow(info.stream_id, user_id)
         except KeyError:
             raise _ended() from None
+
+    async def _exclude(self, call: Call) -> None:
+        await self._set_excluded(call, excluded=True)
+
+    async def _include(self, call: Call) -> None:
+        await self._set_excluded(call, excluded=False)
+
+    async def _set_excluded(self, call: Call, *, excluded: bool) -> None:
+        stream, user_id = self._running(call), call.body.user_id
+        who = next((one for one in stream.overview.participants if one.user_id == user_id), None)
+        if who is None:
+            raise Refused.of(
+                409,
+                "No such participant is known.",
+                "Take a user_id from the stream's people.",
+                field="body.user_id",
+            )
+        if not excluded and who.excluded == "rule":
+            raise Refused.of(
+                409,
+                "The configuration or the consent hook excludes them.",
+                "Change [consent] exclude, or what the hook answers, for the next stream.",
+                field="body.user_id",
+            )
+        try:
+            await self._engine.exclude(stream.info.stream_id, user_id, excluded=excluded)
+        except KeyError:
+            raise _ended() from None
+        except ConfigError as error:
+            raise Refused.of(409, "Nobody can be excluded from this stream.", f"{error}") from error
 
     def _running(self, call: Call) -> StreamStatistics:
         stream_id = StreamId(call.path["stream_id"])

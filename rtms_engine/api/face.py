@@ -68,6 +68,9 @@ class EngineFace(Protocol):
     def follow(self, stream_id: StreamId, user_id: int | None) -> None:
         """Choose whose camera a stream shows; None: as configured. Raises KeyError."""
 
+    async def exclude(self, stream_id: StreamId, user_id: int, *, excluded: bool) -> None:
+        """Let nothing of a participant reach a sink from now on, or let it again. Raises KeyError, ConfigError."""
+
     async def delete_stored(self, stream_id: StreamId, by: str) -> Deleted:
         """Delete what is stored of a stream that does not run, for somebody who asked for it."""
 

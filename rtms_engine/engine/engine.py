@@ -27,6 +27,8 @@ from ..api.face import Deleted, HandedIn
 from ..api.metrics import Totals
 from ..api.server import ApiServer
 from ..config import Config
+from ..coordination.shelf import Shelf
+from ..errors import ConfigError
 from ..keeping import shelf_of
 from ..model.ids import StreamId
 from ..model.media import MediaKind
@@ -52,6 +54,8 @@ from ..zoom_api.client import ZoomApi
 from .at_zoom import AtZoom
 from .auditing import Auditing
 from .deletion import Deletion
+from .exclusions import PLACE as EXCLUSIONS
+from .exclusions import Exclusions
 from .intake import Intake, Signal
 from .joining import Joining, own_sinks
 from .notices import Notices, facts_of
@@ -116,6 +120,7 @@ class Engine:
         state = Path(config.state.directory) if config.state.directory else None
         self._intake = Intake(state, self._supervisor, unix_s)
         self._auditing = Auditing(state, self._unix_ms)
+        self._exclusions = Exclusions(Shelf(state / EXCLUSIONS) if state else None)
         self._deletion = Deletion(self._in_force, self._supervisor, self._act_on, self._stories.forget)
         self._secret_tokens = self._terms.secret_tokens()
         self._receiver = WebhookReceiver(
@@ -253,11 +258,14 @@ class Engine:
 
     def _make_worker(self, start: StreamStarted, resumed: bool) -> StreamWorker | RemoteStream:
         worker = self._joining.worker(start, self._supervisor.workers.values(), resumed=resumed)
+        for user_id in self._exclusions.of(start.stream_id, resumed=resumed):
+            worker.exclude(user_id, excluded=True)
         self._auditing.stream_owner(start, "processes" if self._pool else "engine", resumed=resumed)
         return worker
 
     async def _stream_ended(self, stream_id: StreamId, statistics: StreamStatistics | None) -> None:
         """What follows from an end: what is owed first, then who wants to know."""
+        await self._exclusions.ended(stream_id)
         ending = statistics.ending if statistics else None
         if statistics is None or ending is None:
             await self._intake.ended(stream_id, None)
@@ -424,6 +432,20 @@ class Engine:
     def follow(self, stream_id: StreamId, user_id: int | None) -> None:
         """Choose whose camera a stream shows; None: as configured. Raises KeyError if there is no such stream."""
         self._supervisor.workers[stream_id].follow(user_id)
+
+    async def exclude(self, stream_id: StreamId, user_id: int, *, excluded: bool) -> None:
+        """Let nothing of a participant reach a sink of a stream from now on, or let it again.
+
+        It holds until the stream is over, also for the next engine. Raises KeyError if there is no such stream,
+        ConfigError if its wire is captured, which would keep them all the same.
+        """
+        if self._terms.config.rtms.capture:
+            raise ConfigError(["rtms.capture: writes what Zoom sends, whoever is excluded; switch it off"])
+        self._supervisor.workers[stream_id].exclude(user_id, excluded=excluded)
+        try:
+            await self._exclusions.change(stream_id, user_id, excluded=excluded)
+        except OSError as error:
+            _log.error("ExclusionNotKept", stream_id=stream_id, reason=error.strerror or str(error))
 
     def end_stream(self, stream_id: StreamId) -> None:
         """Ask Zoom to end a stream (STREAM_CLOSE_REQ). Raises KeyError if there is no such stream."""

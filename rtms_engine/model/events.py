@@ -6,7 +6,7 @@ Zoom's time of it where Zoom gave one, else the engine's own Unix milliseconds.
 As JSON each has a ``type``: ``{"type": "participant_joined", "timestamp_ms": …}``.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -188,7 +188,15 @@ class ConsentDecided(_Event, frozen=True):
 
 
 class ParticipantExcluded(_Event, frozen=True):
-    """From here on, media of this participant came, and were dropped before any sink."""
+    """From here on, media of this participant are dropped before any sink."""
+
+    user_id: int
+    by: Literal["rule", "request"] = "rule"
+    """Configuration or consent hook (told with the first that is dropped), or somebody asked the API for it."""
+
+
+class ParticipantIncluded(_Event, frozen=True):
+    """What had been asked for was taken back: media of this participant reach the sinks again."""
 
     user_id: int
 
@@ -218,4 +226,5 @@ StreamEvent = (
     | SinkDetached
     | ConsentDecided
     | ParticipantExcluded
+    | ParticipantIncluded
 )

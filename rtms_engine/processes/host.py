@@ -25,6 +25,7 @@ from .messages import (
     Beat,
     Begin,
     Configure,
+    Exclude,
     Finished,
     Follow,
     Forward,
@@ -80,6 +81,7 @@ class Host:
             Watch: self._watch,
             RequestEnd: lambda said: self._to(said.stream_id, StreamWorker.request_end),
             Follow: lambda said: self._to(said.stream_id, lambda worker: worker.follow(said.user_id)),
+            Exclude: self._exclude,
             Release: lambda said: self._to(said.stream_id, StreamWorker.release),
             Leave: lambda _: self._leaving.set(),
         }
@@ -130,6 +132,9 @@ class Host:
     def _to(self, stream_id: StreamId, verb: Callable[[StreamWorker], None]) -> None:
         if worker := self._workers.get(stream_id):
             verb(worker)
+
+    def _exclude(self, said: Exclude) -> None:
+        self._to(said.stream_id, lambda worker: worker.exclude(said.user_id, excluded=said.excluded))
 
     def _forwarding(self, said: Begin) -> ReadySink:
         wanted = said.wanted or frozenset()

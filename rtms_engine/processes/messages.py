@@ -67,6 +67,14 @@ class Follow(msgspec.Struct, frozen=True):
     user_id: int | None
 
 
+class Exclude(msgspec.Struct, frozen=True):
+    """Let nothing of a participant reach a sink from now on; or let it again."""
+
+    stream_id: StreamId
+    user_id: int
+    excluded: bool
+
+
 class Release(msgspec.Struct, frozen=True):
     """Let go of a stream without ending it."""
 

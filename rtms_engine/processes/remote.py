@@ -18,7 +18,7 @@ from ..sinks.base import Ending, Item, StreamInfo
 from ..stream.demux import Demultiplexer
 from ..stream.sink_runner import SinkRunner
 from ..stream.worker import StreamStatistics
-from .messages import FORWARDING, Begin, Finished, Follow, Hear, Release, RequestEnd, Watch
+from .messages import FORWARDING, Begin, Exclude, Finished, Follow, Hear, Release, RequestEnd, Watch
 
 MOST_DEATHS = 5
 DEATHS_WINDOW_S = 600.0
@@ -106,6 +106,13 @@ class RemoteStream:
         """See `StreamWorker.follow`."""
         self._orders = [order for order in self._orders if not isinstance(order, Follow)]
         self._order(Follow(self.info.stream_id, user_id))
+
+    def exclude(self, user_id: int, *, excluded: bool) -> None:
+        """See `StreamWorker.exclude`."""
+        self._orders = [
+            order for order in self._orders if not (isinstance(order, Exclude) and order.user_id == user_id)
+        ]
+        self._order(Exclude(self.info.stream_id, user_id, excluded))
 
     def release(self) -> None:
         """Let go of the stream without ending it."""

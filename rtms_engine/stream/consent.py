@@ -5,13 +5,14 @@ Whom a meeting's exclusions name is dropped in `reception`, before any sink.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Collection
 from typing import Literal
 
 import msgspec
 
-from ..model.events import ActiveSpeakerChanged, ParticipantJoined, StreamEvent
-from ..model.frames import AudioFrame, Frame
+from ..model.events import ActiveSpeakerChanged, ParticipantJoined, ParticipantLeft, StreamEvent
+from ..model.frames import AudioFrame, Frame, ShareFrame, VideoFrame
 from ..sinks.base import StreamInfo
 
 
@@ -65,30 +66,88 @@ class Exclusion:
     Sound that is mixed holds everybody's: while anybody is excluded, none of it is let through.
     """
 
-    def __init__(self, whom: Collection[str]) -> None:
-        self._ids = {int(one) for one in whom if one.isascii() and one.isdigit()}
-        self._names = {one.strip().casefold() for one in whom} - {""}
+    def __init__(self, whom: Collection[str] = ()) -> None:
+        self._ids: set[int] = set()
+        self._names: set[str] = set()
+        self._asked: set[int] = set()
+        """Whom somebody asked to exclude while the stream runs."""
+        self._gone: dict[str, int] = {}
+        """The names under which those left, with their last number: they stay excluded when they come back."""
+        self._returning: set[int] = set()
+        """Whose H.264 is let through from the next picture on that needs no other."""
         self.dropped = 0
         """Frames."""
+        self.also(whom)
+
+    def also(self, whom: Collection[str]) -> None:
+        """By rule: names, or user ids in digits."""
+        self._ids |= {int(one) for one in whom if one.isascii() and one.isdigit()}
+        self._names |= {_plain(one) for one in whom} - {""}
+
+    def ask(self, user_id: int) -> None:
+        """Exclude somebody, until that is taken back."""
+        self._asked.add(user_id)
+
+    def take_back(self, user_id: int) -> None:
+        """Exclude them no more, unless a rule does."""
+        self._asked.discard(user_id)
+        self._gone = {name: number for name, number in self._gone.items() if number != user_id}
+        self._returning.add(user_id)
+
+    def by(self, user_id: int) -> Literal["rule", "request"]:
+        """Why somebody is excluded who is."""
+        return "rule" if user_id in self._ids else "request"
 
     def hear(self, event: StreamEvent) -> None:
         """Names come with events too, and before the packets."""
-        if isinstance(event, ParticipantJoined | ActiveSpeakerChanged):
-            self._is_excluded(event.participant.user_id, event.participant.name)
+        match event:
+            case ParticipantJoined(participant=who):
+                if (before := self._gone.pop(_plain(who.name), None)) is not None and before != who.user_id:
+                    self._asked.add(who.user_id)
+                self._is_excluded(who.user_id, who.name)
+            case ActiveSpeakerChanged(participant=who):
+                self._is_excluded(who.user_id, who.name)
+            case ParticipantLeft(participant=who) if who.user_id in self._asked and _plain(who.name):
+                self._gone[_plain(who.name)] = who.user_id
+            case _:
+                pass
 
     def covers(self, frame: Frame) -> bool:
         """Whether the frame must be dropped; it is counted then."""
         speaker = frame.speaker
-        is_covered = (isinstance(frame, AudioFrame) and frame.mixed) or self._is_excluded(
-            speaker.user_id, speaker.name
+        is_covered = (
+            (isinstance(frame, AudioFrame) and frame.mixed and self._is_anybody)
+            or self._is_excluded(speaker.user_id, speaker.name)
+            or (speaker.user_id in self._returning and self._needs_what_was_dropped(frame))
         )
         self.dropped += is_covered
         return is_covered
 
+    @property
+    def _is_anybody(self) -> bool:
+        return bool(self._ids or self._names or self._asked)
+
     def _is_excluded(self, user_id: int, name: str) -> bool:
-        if user_id and user_id in self._ids:
+        if user_id and (user_id in self._ids or user_id in self._asked):
             return True
-        if name.strip().casefold() not in self._names:
+        if not self._names or _plain(name) not in self._names:
             return False
         self._ids.add(user_id)  # whoever changes the name stays excluded
         return True
+
+    def _needs_what_was_dropped(self, frame: Frame) -> bool:
+        """A picture of H.264 is made from those before it; only a key picture is not."""
+        if not isinstance(frame, VideoFrame | ShareFrame) or frame.codec != "h264":
+            return False
+        if not _KEY_PICTURE.search(frame.payload):
+            return True
+        self._returning.discard(frame.speaker.user_id)
+        return False
+
+
+_KEY_PICTURE = re.compile(rb"\x00\x00\x01[\x05\x07\x25\x27\x45\x47\x65\x67]")
+"""An Annex B start code and a NAL unit of type 5 (IDR picture) or 7 (sequence parameter set), ITU-T H.264 7.3.1."""
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold()

@@ -1,7 +1,7 @@
 """A stream as somebody sees it who looks at it from outside: who is there, what comes, what is missing."""
 
 from collections import deque
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -13,6 +13,8 @@ from ..model.events import (
     GapNoted,
     MediaGranted,
     MediaRefused,
+    ParticipantExcluded,
+    ParticipantIncluded,
     ParticipantJoined,
     ParticipantLeft,
     SharingStarted,
@@ -43,6 +45,8 @@ class ParticipantState(msgspec.Struct, frozen=True):
     """None while they are there."""
     camera: bool = False
     sharing: bool = False
+    excluded: Literal["", "rule", "request"] = ""
+    """Whether their media are dropped: by configuration or consent hook, or since somebody asked for it."""
 
 
 class LegState(msgspec.Struct, frozen=True):
@@ -138,6 +142,10 @@ class Overseer:
             case SharingStopped():
                 for user_id in [one.user_id for one in self._participants.values() if one.sharing]:
                     self._change(user_id, sharing=False)
+            case ParticipantExcluded(user_id=user_id, by=by):
+                self._change(user_id, excluded=by)
+            case ParticipantIncluded(user_id=user_id):
+                self._change(user_id, excluded="")
             case StreamStateChanged(state=state):
                 self._state = state
             case MediaGranted(kind=kind, params=params):

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 
 import structlog
 
-from ..model.events import GapNoted, ParticipantExcluded, StreamEvent
+from ..model.events import GapNoted, ParticipantExcluded, ParticipantIncluded, StreamEvent
 from ..model.frames import Frame
 from ..model.media import MediaKind
 from ..protocol.events import Noise
@@ -68,8 +68,24 @@ class Reception:
         self._announce(event)
 
     def exclude(self, whom: Collection[str]) -> None:
-        """Drop the media of these people (names or user ids) from now on; empty: of nobody."""
-        self._exclusion = Exclusion(whom) if whom else None
+        """Drop the media of these people too (names or user ids) from now on."""
+        if whom:
+            self._exclusion = self._exclusion or Exclusion()
+            self._exclusion.also(whom)
+
+    def exclude_one(self, user_id: int, *, excluded: bool) -> None:
+        """Drop the media of a participant from now on, or no more; a rule that excludes them stays."""
+        self._exclusion = exclusion = self._exclusion or Exclusion()
+        now_ms = self.zoom_ms(asyncio.get_running_loop().time())
+        if excluded:
+            exclusion.ask(user_id)
+            self._log.info("ParticipantExcluded", user_id=user_id)
+            self._tell_excluded(user_id, now_ms)
+        else:
+            exclusion.take_back(user_id)
+            self._told_excluded.discard(user_id)
+            self._log.info("ParticipantIncluded", user_id=user_id)
+            self._announce(ParticipantIncluded(now_ms, user_id))
 
     def granted(self, kinds: Iterable[MediaKind]) -> None:
         """Zoom delivers these kinds."""
@@ -120,7 +136,8 @@ class Reception:
     def _tell_excluded(self, user_id: int, timestamp_ms: int) -> None:
         if user_id not in self._told_excluded and len(self._told_excluded) < _MOST_TOLD:
             self._told_excluded.add(user_id)
-            self._announce(ParticipantExcluded(timestamp_ms, user_id))
+            by = self._exclusion.by(user_id) if self._exclusion else "rule"
+            self._announce(ParticipantExcluded(timestamp_ms, user_id, by))
 
     def _gap_noted(self, gap: GapNoted) -> None:
         self._log.warning("GapNoted", leg=gap.kind.value, gap_ms=gap.end_ms - gap.start_ms, reason=gap.cause)

@@ -231,6 +231,10 @@ class StreamWorker:
             policy = self._settings.follow if user_id is None else f"{USER_PREFIX}{user_id}"
             self._show(self._video_choice.choose(policy))
 
+    def exclude(self, user_id: int, *, excluded: bool) -> None:
+        """Let nothing of a participant reach a sink from now on; or let it again."""
+        self._reception.exclude_one(user_id, excluded=excluded)
+
     def release(self) -> None:
         """Let go of the stream without ending it: another engine may take it over."""
         if self._world.witness is not None:

@@ -36,6 +36,8 @@ SENTENCES: Mapping[str, str] = {
     "StreamStateChanged": "The stream's state is {state} now. {meaning}",
     "GapNoted": "{gap_ms} ms of {leg} are missing: {reason}.",
     "ConsentDecided": "Whether media may be received was decided: {allowed}. {reason}",
+    "ParticipantExcluded": "Participant {user_id} is excluded: nothing of theirs reaches a sink from here on.",
+    "ParticipantIncluded": "Participant {user_id} is included again, unless a rule excludes them.",
     "SinkLeftOut": "The sink {sink} does not get this stream: {reason}.",
     "SinkDetached": "The sink {sink} gets nothing more: {reason}.",
     "SinkFailed": "The sink {sink} failed: {reason}.",

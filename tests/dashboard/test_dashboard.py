@@ -16,6 +16,7 @@ import pytest
 from rtms_engine import ApiConfig
 from rtms_engine.api.tokens import Scope, TokenFile
 from rtms_engine.engine import Engine
+from rtms_engine.model.ids import StreamId
 from rtms_engine.model.media import MediaKind
 from rtms_engine.simulator import LiveMeeting, Plan, demo_script
 from rtms_engine.simulator.chaos import Kill
@@ -103,6 +104,19 @@ async def no_text_becomes_html(visit: Visit) -> None:
     with pytest.raises(AssertionError, match="TrustedHTML"):
         await page.run("document.body.innerHTML = '<b>no script of ours could either</b>'")
     page.complaints.clear()  # of the line above
+
+
+async def somebody_is_excluded_and_included_again(visit: Visit) -> None:
+    """With the button at their name; the engine hears of it, and the page tells."""
+    page = visit.page
+    button = "document.querySelector('.person .exclude')"
+    await page.run(f"{button}.click()")
+    await page.until(f"{button}.textContent === 'Include'")
+    people = visit.engine.live_streams()[StreamId(visit.wild.stream_id)].overview.participants
+    assert [one.excluded for one in people].count("request") == 1
+    await page.until("/excluded/.test(document.querySelector('.people').textContent)")
+    await page.run(f"{button}.click()")
+    await page.until(f"{button}.textContent === 'Exclude'")
 
 
 async def it_can_be_read_on_every_screen(visit: Visit) -> None:
@@ -223,6 +237,7 @@ async def test_a_visit(tmp_path: Path) -> None:
         visit = Visit(page, engine, wild, blind, tmp_path, shots)
         for step in (
             a_chaos_meeting_live,
+            somebody_is_excluded_and_included_again,
             no_text_becomes_html,
             it_can_be_read_on_every_screen,
             it_can_be_used_without_a_mouse_and_without_eyes,

@@ -10,7 +10,7 @@ from rtms_engine.model.media import MediaKind
 from rtms_engine.model.products import MEETING
 from rtms_engine.model.reasons import StopReason
 from rtms_engine.model.signals import StreamInterrupted, StreamStarted, StreamStopped
-from rtms_engine.processes.messages import Begin, Finished, Follow, Hear, Release, RequestEnd
+from rtms_engine.processes.messages import Begin, Exclude, Finished, Follow, Hear, Release, RequestEnd
 from rtms_engine.processes.remote import DEATHS_WINDOW_S, MOST_DEATHS, RemoteStream
 from rtms_engine.sinks.base import Ending, StreamInfo
 from rtms_engine.stream.worker import StreamStatistics
@@ -27,6 +27,8 @@ DONE = StreamStatistics(INFO, "finished", ending=Ending(StopReason.MEETING_ENDED
 class Place:
     """A process that only listens."""
 
+    number = 1
+
     def __init__(self) -> None:
         self.heard: list[Any] = []
 
@@ -35,6 +37,8 @@ class Place:
 
 
 class Places:
+    number = 1
+
     def __init__(self) -> None:
         self.given: list[Place] = []
 
@@ -92,8 +96,12 @@ async def test_the_next_process_begins_where_zoom_is_now(stream: RemoteStream, p
         (RemoteStream.request_end, RequestEnd(STREAM)),
         (RemoteStream.release, Release(STREAM)),
         (lambda stream: (stream.follow(7), stream.follow(8)), Follow(STREAM, 8)),
+        (
+            lambda stream: (stream.exclude(7, excluded=False), stream.exclude(7, excluded=True)),
+            Exclude(STREAM, 7, True),
+        ),
     ],
-    ids=["stopped", "end requested", "released", "another camera"],
+    ids=["stopped", "end requested", "released", "another camera", "somebody excluded"],
 )
 async def test_what_was_said_holds_for_every_process(
     stream: RemoteStream, places: Places, say: Any, order: Any

@@ -11,6 +11,7 @@ from rtms_engine.model.events import (
     Participant,
     ParticipantExcluded,
     ParticipantJoined,
+    ParticipantLeft,
 )
 from rtms_engine.model.frames import AudioFrame, ChatMessage, Speaker, TranscriptSegment, VideoFrame
 from rtms_engine.model.media import AudioParams
@@ -140,3 +141,42 @@ def test_mixed_sound_is_everybodys():
     assert Exclusion(["Ana"]).covers(
         AudioFrame("s", Speaker(8, "Ben"), 0, 0.0, AudioParams(), b"x", mixed=True)
     )
+
+
+def test_whom_somebody_asks_to_exclude():
+    """By number; also after they left and came back under the same name with another one."""
+    exclusion = Exclusion(["9"])
+    chat = [
+        ChatMessage("s", Speaker(user_id, name), 0, 0.0, "x") for user_id, name in ((7, "Ana"), (8, "Ben"))
+    ]
+    mixed = AudioFrame("s", Speaker(8, "Ben"), 0, 0.0, AudioParams(), b"x", mixed=True)
+    exclusion.ask(7)
+    assert [exclusion.covers(one) for one in chat] == [True, False]
+    exclusion.hear(ParticipantLeft(0, Participant(7, "Ana")))
+    exclusion.hear(ParticipantJoined(0, Participant(12, "ANA ")))
+    assert exclusion.covers(ChatMessage("s", Speaker(12, "Ana"), 0, 0.0, "x"))
+    assert (exclusion.by(12), exclusion.by(9)) == ("request", "rule")
+    exclusion.take_back(12)
+    assert not exclusion.covers(ChatMessage("s", Speaker(12, "Ana"), 0, 0.0, "x"))
+    exclusion.take_back(9)
+    assert exclusion.covers(ChatMessage("s", Speaker(9, "Cem"), 0, 0.0, "x")), "a rule stays"
+    assert exclusion.covers(mixed)
+    nobody = Exclusion()
+    nobody.ask(7)
+    nobody.take_back(7)
+    assert not nobody.covers(mixed)
+
+
+def test_video_comes_back_with_a_key_picture():
+    """Pictures that need what was dropped would be shown broken."""
+    exclusion = Exclusion()
+    exclusion.ask(7)
+    exclusion.take_back(7)
+
+    def picture(payload, codec="h264"):
+        return VideoFrame("s", Speaker(7, "Ana"), 0, 0.0, codec, payload)
+
+    assert exclusion.covers(picture(b"\0\0\0\1\x41later"))
+    assert not exclusion.covers(picture(b"\xff\xd8", "jpg"))
+    assert not exclusion.covers(picture(b"\0\0\0\1\x67sets\0\0\1\x65key"))
+    assert not exclusion.covers(picture(b"\0\0\0\1\x41later"))

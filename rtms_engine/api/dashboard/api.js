@@ -67,6 +67,8 @@ export async function picture(path) {
   return { at_ms: Number(response.headers.get("Picture-Time-Ms")), blob: await response.blob() };
 }
 
+export const exclude = (id, user_id, excluded) => ask("POST", url("streams", id, excluded ? "exclude" : "include"), { user_id });
+
 export const signIn = async (token) => (await ask("POST", url("session"), { token })).json();
 export const signOut = () => ask("DELETE", url("session"));
 

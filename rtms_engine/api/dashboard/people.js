@@ -8,7 +8,9 @@ const SPEAKING_DBFS = -45;
 const FALL_MS = 500; // who was not heard for so long is silent
 
 export class People {
-  constructor() {
+  /** `exclude(user_id, excluded)` asks the engine for it. */
+  constructor(exclude) {
+    this.exclude = exclude;
     this.names = new Map();
     this.list = h("ul.people-list");
     this.none = h("p.empty", {}, "Nobody is known yet.");
@@ -20,15 +22,20 @@ export class People {
     for (const one of people) this.names.set(one.user_id, one.name || `Participant ${one.user_id}`);
     this.none.hidden = people.length > 0;
     const sorted = [...people].sort((a, b) => (a.left_ms !== null) - (b.left_ms !== null));
-    keep(this.list, sorted, (one) => String(one.user_id), makePerson, (row, one) => {
+    keep(this.list, sorted, (one) => String(one.user_id), (one) => makePerson(one.user_id, this.exclude), (row, one) => {
       say(row.name, this.names.get(one.user_id));
       const facts = [];
       if (one.left_ms !== null) facts.push(`left ${clock(one.left_ms)}`);
       else if (one.joined_ms !== null) facts.push(`since ${clock(one.joined_ms)}`);
       if (one.camera) facts.push("camera on");
       if (one.sharing) facts.push("shares the screen");
+      if (one.excluded) facts.push(one.excluded === "rule" ? "excluded by rule" : "excluded");
       say(row.facts, facts.join(" · "));
       set(row, { "data-left": one.left_ms !== null, "data-active": isLive && one.user_id === active });
+      row.excluded = one.excluded !== "";
+      say(row.button, row.excluded ? "Include" : "Exclude");
+      set(row.button, { "aria-label": `${row.excluded ? "Include" : "Exclude"} ${this.names.get(one.user_id)}` });
+      row.button.hidden = !isLive || one.excluded === "rule" || (one.left_ms !== null && !one.excluded);
     });
     this.fall();
   }
@@ -56,12 +63,14 @@ export class People {
   }
 }
 
-function makePerson() {
+function makePerson(user_id, exclude) {
   const name = h("span.person-name");
   const facts = h("span.note");
   const meter = h("span.meter", { role: "meter", "aria-label": "Level", "aria-valuemin": SILENT_DBFS, "aria-valuemax": 0, "aria-valuenow": SILENT_DBFS, "aria-valuetext": "silent" });
-  const row = h("li.person", {}, name, facts, meter);
-  return Object.assign(row, { name, facts, meter });
+  const button = h("button.exclude", { type: "button", hidden: true, title: "From now on, deliver and record nothing of theirs" });
+  const row = h("li.person", {}, name, facts, button, meter);
+  button.addEventListener("click", () => exclude(user_id, !row.excluded));
+  return Object.assign(row, { name, facts, button, meter, excluded: false });
 }
 
 function show(row, dbfs) {

@@ -1,6 +1,6 @@
 // One stream while it runs, or after it: what comes, who is there, what is said, what happened.
 
-import { get, lines, now as engineNow, repeat, url } from "./api.js";
+import { exclude, get, lines, now as engineNow, repeat, url } from "./api.js";
 import { Axis } from "./axis.js";
 import { h, keep, panel, say, set } from "./dom.js";
 import { People } from "./people.js";
@@ -13,6 +13,7 @@ const SOON_MS = 250; // so many things that happen at once are one look
 const EVENTS = [
   "transcript", "chat", "levels", "entry", "ending", "active_speaker_changed",
   "participant_joined", "participant_left", "sharing_started", "sharing_stopped",
+  "participant_excluded", "participant_included",
 ];
 
 export function streamView(main, guarded, id) {
@@ -21,7 +22,10 @@ export function streamView(main, guarded, id) {
   const media = h("ul.media", { "aria-label": "Media" });
   const found = h("ul.findings", { "aria-label": "Findings" });
   const axis = new Axis();
-  const people = new People();
+  const people = new People(guarded(async (user_id, excluded) => {
+    await exclude(id, user_id, excluded);
+    await look();
+  }));
   const pictures = [new PictureBox(id, "video"), new PictureBox(id, "share")];
   const captions = new Captions();
   const chat = new Chat();
