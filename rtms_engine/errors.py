@@ -14,13 +14,15 @@
     ├── JournalError            accepted signals cannot be remembered; Zoom must try again
     ├── CaptureError            a file that is no capture, or none that can be read
     ├── ExportError             a recording cannot be made into the file that was asked for
-    └── SinkError               a sink cannot do its work; the stream lives on
+    ├── SinkError               a sink cannot do its work; the stream lives on
+    └── VaultError              something encrypted cannot be read: no key, or it was changed; also an OSError
 
 Errors carry data as attributes and build their sentence in ``__str__``. What arrives from the wire
 does not raise through the engine: it becomes a value (`rtms_engine.wire.messages.Unknown`,
 `Malformed`). Nothing here ever holds a secret, a signature or the content of a meeting.
 """
 
+import errno
 from collections.abc import Sequence
 
 from .model.reasons import RestCode, explain
@@ -163,3 +165,19 @@ class SinkError(RtmsError):
 
 class ExportError(RtmsError):
     """A recording cannot be made into the file that was asked for; says why, and what to do."""
+
+
+class VaultError(RtmsError, OSError):
+    """What is encrypted at ``path`` cannot be read. Nothing of it is lost, unless the key ``is_gone``.
+
+    It is an OSError, so that whoever reads files says of it what they say of a disk that fails.
+    """
+
+    def __init__(self, path: object, why: str, *, is_gone: bool = False) -> None:
+        super().__init__(errno.EACCES, why)
+        self.path = str(path)
+        self.why = why
+        self.is_gone = is_gone
+
+    def __str__(self) -> str:
+        return f"cannot read {self.path}: {self.why}"

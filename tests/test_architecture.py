@@ -22,18 +22,28 @@ LAW: dict[str, set[str]] = {
     # which addresses are public is one question, with one answer
     "transport": {*BELOW, "transport", "outbound.addresses"},
     "telemetry": {*BELOW, "telemetry"},
+    "vault": {*BELOW, "vault"},  # the door to content on disk
     # webhooks out: of sinks, and of the engine itself
     "outbound": {*BELOW, "telemetry", "threads", "outbound"},
     "notifications": {*BELOW, "telemetry", "outbound", "notifications"},
     # recording: the registry names the built-in ones, and codecs and H.264 are the same for all
-    "sinks": {*BELOW, "telemetry", "schema", "outbound", "serving", "sinks", "recording"},
-    "recording": {*BELOW, "telemetry", "recording", "sinks.base", "sinks.delivery"},
-    "export": {*BELOW, "recording", "export"},  # reads what `recording` wrote
+    "sinks": {*BELOW, "telemetry", "schema", "outbound", "serving", "sinks", "recording", "vault"},
+    "recording": {*BELOW, "telemetry", "recording", "sinks.base", "sinks.delivery", "vault"},
+    "export": {*BELOW, "recording", "export", "vault"},  # reads what `recording` wrote
     "coordination": {*BELOW, "threads", "coordination"},
     "threads": set(),
     "serving": {*BELOW, "telemetry", "serving"},
     # sinks.base: the sink that ends a capture with its stream. Replaying, which needs `stream`, is the root's.
-    "capture": {*BELOW, "wire", "transport.base", "transport.endpoint", "telemetry", "sinks.base", "capture"},
+    "capture": {
+        *BELOW,
+        "wire",
+        "transport.base",
+        "transport.endpoint",
+        "telemetry",
+        "sinks.base",
+        "capture",
+        "vault",
+    },
     "stream": {
         *BELOW,
         "wire",
@@ -110,7 +120,7 @@ STDLIB_VALUES = {
 }
 
 FOREIGN: dict[str, set[str]] = {
-    "errors": STDLIB_VALUES,
+    "errors": {*STDLIB_VALUES, "errno"},
     "model": {*STDLIB_VALUES, "hashlib", "msgspec"},
     "wire": {*STDLIB_VALUES, "base64", "binascii", "hashlib", "hmac", "msgspec", "pybase64"},
     "protocol": {*STDLIB_VALUES, "msgspec"},
@@ -202,6 +212,7 @@ MAY_CALL: dict[str, set[str]] = {
         "engine",
         "coordination",
         "capture",
+        "vault",
     },
     "datetime.now": {"daemon"},
     "datetime.datetime.now": {"daemon"},

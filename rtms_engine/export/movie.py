@@ -15,7 +15,7 @@ from av.container import OutputContainer
 from ..errors import ExportError
 from ..model.events import SharingStopped
 from ..recording import mp4
-from ..recording.folder import replacing
+from ..vault.files import replacing
 from .moving import MILLISECONDS, AnyPacket, CopiedTrack
 from .slides import EncodedTrack
 from .sound import SoundTrack

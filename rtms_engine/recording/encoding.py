@@ -17,7 +17,7 @@ import av
 import msgspec
 import numpy as np
 
-from .folder import replacing
+from ..vault.files import replacing
 from .mixing import resampled
 from .wav import WavFile
 
@@ -73,7 +73,7 @@ def finish(wav: WavFile, sound: Sound, span: Span) -> Path:
         return wav.path
     finished = wav.path.with_suffix(f".{sound.format}")
     try:
-        with replacing(finished) as file:
+        with replacing(finished, like=wav.path) as file:
             _ENCODERS[sound.format](wav, span, file)
     except av.FFmpegError as error:
         raise OSError(errno.EIO, f"{wav.path.name} stays as it is: {error}") from error

@@ -1,7 +1,8 @@
 """Deleting a recording: at once, all of it, and so that a killed process cannot leave a part in silence.
 
 The tombstone comes first. From then on the folder says that everything else in it is to go, and
-`complete` makes that true, however often it is called.
+`complete` makes that true, however often it is called. Of an encrypted recording the key goes before the
+files: nobody can read them any more, wherever copies of them lie.
 """
 
 import re
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..sinks.base import DeletionCause
+from ..vault import files
 from . import manifest
 from .folder import LEFTOVER, Folder
 from .log import EVENTS
@@ -27,7 +29,7 @@ def erase(path: Path, left: Manifest, cause: DeletionCause, at_ms: int) -> Tombs
     """
     tombstone = manifest.load_tombstone(path)
     if tombstone is None:
-        files, size = Folder(path).contents(spared=manifest.NAME)
+        count, size = Folder(path).contents(spared=manifest.NAME)
         tombstone = Tombstone(
             schema_version=manifest.SCHEMA_VERSION,
             state="deleted",
@@ -39,7 +41,7 @@ def erase(path: Path, left: Manifest, cause: DeletionCause, at_ms: int) -> Tombs
             started_ms=left.started_ms,
             ended_ms=left.ended_ms,
             deleted_ms=at_ms,
-            deleted_files=files,
+            deleted_files=count,
             deleted_bytes=size,
             stop_reason=left.stop_reason,
         )
@@ -56,6 +58,7 @@ def complete(path: Path) -> bool:
     """
     if manifest.load_tombstone(path) is None or not Folder(path).contents(spared=manifest.NAME)[0]:
         return False
+    files.shred(path)
     Folder(path).empty(spared=manifest.NAME)
     return True
 

@@ -10,16 +10,18 @@ import itertools
 import os
 import shutil
 import weakref
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import Self
 
 from ..model.ids import path_safe
 from ..sinks.base import StreamInfo
+from ..vault import files
+from ..vault.files import LEFTOVER, Appended, replacing
+from ..vault.format import DataKey
 
-LEFTOVER = ".new"
-"""How the name of a file ends that was to take another one's place."""
 RESERVED_BYTES = 256 * 1024
 """Enough for the manifest and the subtitles of a long meeting."""
 _RESERVE = f".reserve{LEFTOVER}"
@@ -35,6 +37,12 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._growing: dict[str, Appended] = {}
+
+    @cached_property
+    def key(self) -> DataKey | None:
+        """Encrypts what is written here; None: nothing is. Raises VaultError if it cannot be had."""
+        return files.key_of_folder(self.path)
 
     @classmethod
     def create(cls, root: Path, stream: StreamInfo) -> Self:
@@ -43,9 +51,12 @@ class Folder:
         for folder in (root, meeting.parent, meeting):
             folder.mkdir(_FOLDER_MODE, parents=True, exist_ok=True)
         for name in _numbered(path_safe(stream.stream_id)):
-            with contextlib.suppress(FileExistsError):
+            try:
                 (meeting / name).mkdir(_FOLDER_MODE)
-                return cls(meeting / name)
+            except FileExistsError:
+                continue
+            files.begin(meeting / name)
+            return cls(meeting / name)
         raise AssertionError("the numbers have ended")
 
     def hold(self) -> "Hold":
@@ -82,7 +93,7 @@ class Folder:
                 continue
             with contextlib.suppress(FileExistsError):
                 claimed = path.with_name(name + suffix)
-                os.close(os.open(claimed, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _FILE_MODE))
+                files.claim(claimed, self.key)
                 return claimed
         raise AssertionError("the numbers have ended")
 
@@ -97,23 +108,26 @@ class Folder:
             raise
 
     def append(self, name: str, data: bytes) -> None:
-        """Add to the end of a file, which is created if it is missing."""
-        with open(self.path / name, "ab", opener=_private) as file:
-            file.write(data)
+        """Add to the end of a file, which is created if it is missing: all of the data, or nothing."""
+        growing = self._growing.get(name)
+        if growing is None:
+            growing = self._growing[name] = Appended(self.path / name, self.key)
+        growing.append(data)
 
-    def replace(self, name: str, data: bytes, *, lasting: bool = True) -> None:
+    def replace(self, name: str, data: bytes, *, lasting: bool = True, in_plain: bool = False) -> None:
         """Give a file a new content at once: whoever reads sees the old one or the new, never a part.
 
         It is on the disk when this returns, also if the power fails; unless it need not be ``lasting``,
-        because it can be made again.
+        because it can be made again. ``in_plain``: also where everything else is encrypted.
         """
-        with replacing(self.path / name, lasting=lasting) as file:
+        key = None if in_plain else self.key
+        with replacing(self.path / name, lasting=lasting, key=key) as file:
             file.write(data)
 
     def lines(self, name: str) -> list[bytes]:
         """The lines of a file; none if there is no such file."""
         try:
-            return (self.path / name).read_bytes().splitlines()
+            return files.read(self.path / name).splitlines()
         except FileNotFoundError:
             return []
 
@@ -162,27 +176,6 @@ class Hold:
             raise
         except OSError:
             pass
-
-
-@contextlib.contextmanager
-def replacing(path: Path, *, lasting: bool = True) -> Iterator[BinaryIO]:
-    """A new file that takes the place of ``path`` when the block ends well, else the old file stays.
-
-    Args:
-        path: it need not exist.
-        lasting: whether the new file must survive that the power fails right then.
-    """
-    temporary = path.with_name(f".{path.name}{LEFTOVER}")
-    try:
-        with open(temporary, "wb", opener=_private) as file:
-            yield file
-            if lasting:
-                file.flush()
-                os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _date(unix_ms: int) -> str:

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, cast
 import av
 import av.error
 
+from ..vault import files
 from . import mp4
 
 WIDTH = 640
@@ -116,12 +117,12 @@ _DECODERS = {".jpg": "mjpeg", ".png": "png"}
 
 
 def _of_still(at_ms: int, path: Path) -> Glimpse | None:
-    if path.suffix not in _DECODERS or path.stat().st_size > MOST_BYTES:
+    if path.suffix not in _DECODERS or files.size_of(path) > MOST_BYTES:
         return None
     decoder = cast(av.VideoCodecContext, av.CodecContext.create(_DECODERS[path.suffix], "r"))
     decoder.thread_count = 1
     decoder.options = {"max_pixels": str(MOST_PIXELS)}
-    newest = _last(decoder, [path.read_bytes()])
+    newest = _last(decoder, [files.read(path)])
     return Glimpse(at_ms, _jpeg(newest)) if newest else None
 
 

@@ -8,31 +8,24 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from ..vault.layout import PLAIN, RawFile
+
 _BLOCK = 1 << 20
 _ZEROS = bytes(_BLOCK)
 
 
 def stretches(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int]]:
     """The parts of a file that are no holes, as offsets. Blocks; raises OSError."""
-    if not hasattr(os, "SEEK_DATA"):
-        if start < end:
-            yield start, end
-        return
-    while start < end:
-        try:
-            start = os.lseek(file.fileno(), start, os.SEEK_DATA)
-        except OSError:  # a hole up to the end
-            return
-        stop = min(os.lseek(file.fileno(), start, os.SEEK_HOLE), end)
-        if start < stop:
-            yield start, stop
-        start = stop
+    raw = getattr(file, "raw", None)
+    return (
+        raw.stretches(start, end) if isinstance(raw, RawFile) else PLAIN.stretches(file.fileno(), start, end)
+    )
 
 
 def sha256(file: BinaryIO) -> str:
     """The digest of a file in hexadecimal, without reading its holes. Blocks; raises OSError."""
     digest, at = hashlib.sha256(), 0
-    size = os.fstat(file.fileno()).st_size
+    size = file.seek(0, os.SEEK_END)
     for start, stop in [*stretches(file, 0, size), (size, size)]:
         for _ in range((start - at) // _BLOCK):
             digest.update(_ZEROS)

@@ -12,8 +12,10 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from ..errors import VaultError
+from ..vault import files
+from ..vault.files import LEFTOVER
 from . import manifest
-from .folder import LEFTOVER
 
 RecordingState = Literal["recording", "processing", "done", "failed", "deleted"]
 """Those of a manifest, and that of a tombstone."""
@@ -55,6 +57,7 @@ class Card(msgspec.Struct, frozen=True):
     failure: str = ""
     participants: tuple[Attendee, ...] = ()
     artefacts: tuple[ListedFile, ...] = ()
+    encryption: manifest.Encryption | None = None
 
 
 _decode_card = msgspec.json.Decoder(Card).decode
@@ -123,7 +126,7 @@ class Library:
             stamp = status.st_mtime_ns, status.st_ino, status.st_size
             known = self._cards.get(folder)
             if known is None or known.stamp != stamp:
-                known = self._cards[folder] = _Cached(stamp, _decode(Path(path).read_bytes()))
+                known = self._cards[folder] = _Cached(stamp, _decode(Path(path)))
         except OSError:
             return None
         return known.card
@@ -134,7 +137,7 @@ def files_in(folder: Path) -> Iterator[tuple[str, int]]:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if (found := file_in(folder, name)) is not None:
-            yield name, found.stat().st_size
+            yield name, files.size_of(found)
 
 
 def file_in(folder: Path, name: str) -> Path | None:
@@ -171,8 +174,17 @@ def _below(folder: str) -> list[str]:
         return []
 
 
-def _decode(content: bytes) -> Card | None:
+def _decode(path: Path) -> Card | None:
+    """The card in a manifest, with the names of who was there as far as there is a key. Raises OSError."""
     try:
-        return _decode_card(content)
+        card = _decode_card(path.read_bytes())
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    if card.encryption is None:
+        return card
+    try:
+        named = zip(card.participants, manifest.names_in(path, card.encryption), strict=True)
+        known = tuple(msgspec.structs.replace(one, name=name) for one, name in named)
+    except (VaultError, ValueError):
+        return card
+    return msgspec.structs.replace(card, participants=known)

@@ -4,17 +4,19 @@ The schema carries its own version, and lies beside as ``manifest.schema.json`` 
 must tolerate keys that they do not know; keys that have nothing to say are left out.
 """
 
-import os
+import contextlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 import msgspec
 
+from ..errors import VaultError
 from ..model.ids import path_safe
 from ..model.media import MediaKind
 from ..model.reasons import StopReason, explain
 from ..sinks.base import DeletionCause, StreamInfo
+from ..vault import files
 from .encoding import ENCODED, Sound
 from .folder import Folder
 from .holes import sha256
@@ -77,9 +79,10 @@ class Artefact(msgspec.Struct, frozen=True, omit_defaults=True):
         """
         begun = cls.begun(folder, path, label)
         try:
-            with path.open("rb") as file:
+            files.finish(path)
+            with files.reading(path) as file:
                 digest = sha256(file)
-                size = os.fstat(file.fileno()).st_size
+                size = file.tell()
         except OSError:
             return msgspec.structs.replace(begun, state="failed", **details)
         return msgspec.structs.replace(begun, state="done", bytes=size, sha256=digest, **details)
@@ -156,6 +159,15 @@ class Billing(msgspec.Struct, frozen=True):
         return cls("with_transcript" if MediaKind.TRANSCRIPT in kinds else "without_transcript", minutes)
 
 
+class Encryption(msgspec.Struct, frozen=True):
+    """How the files are encrypted, and what of the manifest is: names and checksums."""
+
+    key: str
+    """The id of the key, which is the name of its file in the directory of keys."""
+    hidden: bytes = b""
+    """``names`` of the participants, and ``artefacts`` with the name and the sum of each, encrypted."""
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The whole recording. Times are Unix milliseconds."""
 
@@ -192,6 +204,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     dropped: list[Dropped] = []
     """What sinks of the stream did not get because they were too slow, this one or others."""
     billing: Billing | None = None
+    encryption: Encryption | None = None
+    """None: everything is in plain."""
 
 
 _decode_manifest = msgspec.json.Decoder(Manifest).decode
@@ -268,8 +282,21 @@ def _is_unrepeatable(artefact: Artefact) -> bool:
     return artefact.samples is not None or artefact.path.endswith(tuple(ENCODED))
 
 
+class _Hidden(msgspec.Struct, frozen=True):
+    """What of a manifest whoever has no key must not know."""
+
+    names: list[str]
+    artefacts: list[tuple[str, str]]
+
+
+_decode_hidden = msgspec.json.Decoder(_Hidden).decode
+
+
 def save(folder: Folder, manifest: Manifest | Tombstone, *, lasting: bool = True) -> None:
     """Write the manifest, all of it or nothing. Blocks; raises OSError.
+
+    It is in plain, so that everybody can see whose recording it is and in which state. Where the files are
+    encrypted, names and checksums are too.
 
     Args:
         folder: whose.
@@ -277,18 +304,61 @@ def save(folder: Folder, manifest: Manifest | Tombstone, *, lasting: bool = True
         lasting: whether it must survive that the power fails right then: the first one, of a recording in which
             nothing is yet, need not, and waiting for the disk would hold up everybody who starts at once.
     """
-    folder.replace(NAME, msgspec.json.format(msgspec.json.encode(manifest), indent=2), lasting=lasting)
+    if isinstance(manifest, Manifest) and folder.key:
+        hidden = _Hidden(
+            [one.name for one in manifest.participants],
+            [(one.name, one.sha256) for one in manifest.artefacts],
+        )
+        manifest = _with_hidden(
+            manifest, _Hidden([""] * len(hidden.names), [("", "")] * len(hidden.artefacts))
+        )
+        encrypted = files.hide(folder.key, msgspec.json.encode(hidden))
+        manifest = msgspec.structs.replace(manifest, encryption=Encryption(folder.key.id.hex(), encrypted))
+    content = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
+    folder.replace(NAME, content, lasting=lasting, in_plain=True)
+
+
+def _with_hidden(manifest: Manifest, hidden: _Hidden) -> Manifest:
+    """The same with other names and sums."""
+    replace = msgspec.structs.replace
+    return replace(
+        manifest,
+        participants=[
+            replace(one, name=name) for one, name in zip(manifest.participants, hidden.names, strict=True)
+        ],
+        artefacts=[
+            replace(one, name=name, sha256=digest)
+            for one, (name, digest) in zip(manifest.artefacts, hidden.artefacts, strict=True)
+        ],
+    )
+
+
+def names_in(path: Path, encryption: Encryption) -> list[str]:
+    """The names of the participants in an encrypted manifest. Raises OSError."""
+    return _revealed(path, encryption).names
+
+
+def _revealed(path: Path, encryption: Encryption) -> _Hidden:
+    try:
+        return _decode_hidden(files.reveal(bytes.fromhex(encryption.key), encryption.hidden, path))
+    except (msgspec.DecodeError, ValueError) as error:
+        raise VaultError(path, "it is damaged") from error
 
 
 def load(folder: Path) -> Manifest | None:
     """The manifest in a folder; None if there is none, it cannot be read, or its recording was deleted.
 
-    Blocks; raises OSError.
+    Of an encrypted recording whose key cannot be had, it lacks names and checksums. Blocks; raises OSError.
     """
+    path = folder / NAME
     try:
-        return _decode_manifest((folder / NAME).read_bytes())
+        found = _decode_manifest(path.read_bytes())
     except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    if found.encryption is not None:
+        with contextlib.suppress(VaultError, ValueError):
+            return _with_hidden(found, _revealed(path, found.encryption))
+    return found
 
 
 def load_tombstone(folder: Path) -> Tombstone | None:

@@ -24,7 +24,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from .folder import replacing
+from ..vault import files
+from ..vault.files import replacing
 from .label import Label, decode_label
 
 TIMESCALE = 1000
@@ -152,7 +153,7 @@ def label_box(label: Label) -> bytes:
 
 def read_label(path: Path) -> Label | None:
     """What a file says about itself; None if it is not one of ours. Blocks; raises OSError."""
-    with path.open("rb") as file:
+    with files.reading(path) as file:
         for kind, start, end in _boxes(file):
             file.seek(start)
             if kind == b"uuid" and (box := file.read(end - start))[4:].startswith(_LABEL_BOX):
@@ -167,7 +168,7 @@ def fragments(path: Path, start: int = 0) -> list[Fragment]:
         path: of a file of ours.
         start: where to begin: 0, or where a fragment began or ended.
     """
-    with path.open("rb") as file:
+    with files.reading(path) as file:
         return list(_fragments(file, start))
 
 
@@ -176,7 +177,7 @@ def pictures(path: Path, start: int = 0) -> Iterator[tuple[Picture, int]]:
 
     ``start`` as in `fragments`.
     """
-    with path.open("rb") as file:
+    with files.reading(path) as file:
         for found in _fragments(file, start):
             file.seek(found.start)
             moof, at_ms = file.read(found.moof_bytes), found.at_ms
@@ -189,7 +190,7 @@ def pictures(path: Path, start: int = 0) -> Iterator[tuple[Picture, int]]:
 
 def read_configuration(path: Path) -> bytes:
     """The AVCDecoderConfigurationRecord of a file of ours. Blocks; raises OSError."""
-    with path.open("rb") as file:
+    with files.reading(path) as file:
         moov = next(((start, end) for kind, start, end in _boxes(file) if kind == b"moov"), (0, 0))
         file.seek(moov[0])
         before, _, behind = file.read(moov[1] - moov[0]).partition(b"avcC")
@@ -201,7 +202,7 @@ def relabel(path: Path, label: Label, later_ms: int) -> None:
 
     Blocks; raises OSError.
     """
-    with path.open("rb") as old, replacing(path) as new:
+    with files.reading(path) as old, replacing(path) as new:
         header = sum(end - start for kind, start, end in _boxes(old) if kind in (b"ftyp", b"moov"))
         old.seek(0)
         new.write(old.read(header) + label_box(label))

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import msgspec
 
+from ..vault import files
+from ..vault.files import LEFTOVER, Appended
 from . import mp4
-from .folder import LEFTOVER
 from .wav import WavFile
 
 
@@ -18,7 +19,7 @@ def repair(folder: Path) -> None:
     for path in [path for path in folder.rglob("*") if path.is_file()]:
         if path.name.startswith(".") and path.name.endswith(LEFTOVER):
             path.unlink()
-        elif path.stat().st_size == 0 and path.parent != folder:
+        elif files.size_of(path) == 0 and path.parent != folder:
             path.unlink()  # its name was taken, and nothing written yet
         else:
             mend(path)
@@ -32,18 +33,16 @@ def mend(path: Path) -> None:
 
 def _mend_lines(path: Path) -> None:
     """Cut off the last line if the end of it is missing."""
-    content = path.read_bytes()
+    content = files.read(path)
     whole = content.rfind(b"\n") + 1
     if whole == len(content):
         return
-    with path.open("r+b") as file:
-        try:
-            msgspec.json.decode(content[whole:])
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            file.truncate(whole)
-        else:
-            file.seek(0, 2)
-            file.write(b"\n")
+    try:
+        msgspec.json.decode(content[whole:])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        files.truncate(path, whole)
+    else:
+        Appended(path).append(b"\n")
 
 
 def _mend_wav(path: Path) -> None:
@@ -59,8 +58,7 @@ def _mend_mp4(path: Path) -> None:
     if not fragments:
         path.unlink()
         return
-    with path.open("r+b") as file:
-        file.truncate(fragments[-1].end)
+    files.truncate(path, fragments[-1].end)
 
 
 _MENDERS: dict[str, Callable[[Path], None]] = {

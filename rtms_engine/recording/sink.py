@@ -7,16 +7,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
+import structlog
 
-from ..errors import SinkError
+from ..errors import SinkError, VaultError
 from ..sinks.base import Ending, Item, SinkSpec, StreamInfo
 from ..sinks.delivery import Delivery, Overflow
+from ..vault.files import adopt
 from . import manifest
 from .encoding import Align, Sound, SoundFormat
 from .folder import Folder
 from .recorder import Recorder
 from .store import RecordingStore
 from .threads import in_closing_thread
+
+_log = structlog.get_logger()
 
 
 class RecordingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,14 +99,19 @@ class RecordingSink:
 
 
 def _continued(root: Path, stream: StreamInfo, sound: Sound) -> Recorder | None:
-    """Goes on with the newest recording of a stream that was not deleted; None if there is none, or somebody
-    else still writes to it: an instance of this sink that hangs, for one.
+    """Goes on with the newest recording of a stream that was not deleted; None if there is none, somebody
+    else still writes to it (an instance of this sink that hangs, for one), or its key cannot be had.
     """
     for path in reversed(manifest.recordings_of(root, stream.entity_id, stream.stream_id)):
         if manifest.load(path):
-            with contextlib.suppress(BlockingIOError):
+            try:
+                adopt(path)
                 return Recorder(Folder(path), stream, sound)
-            return None
+            except BlockingIOError:
+                return None
+            except VaultError as error:
+                _log.error("RecordingLocked", stream_id=stream.stream_id, reason=str(error))
+                return None
     return None
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from ..model.events import Participant
 from ..model.frames import ShareFrame, Speaker, VideoFrame
+from ..vault.files import Appended
 from . import mp4
 from .folder import Folder
 from .h264 import (
@@ -59,6 +60,7 @@ class Mp4File:
     def __init__(self, path: Path, label: Label) -> None:
         self.path = path
         self.label = label
+        self._growing = Appended(path)
         self._pending: list[mp4.Picture] = []
         self._fragments = 0
         self._last_ms: int | None = None
@@ -126,14 +128,7 @@ class Mp4File:
         }
 
     def _append(self, data: bytes) -> None:
-        with self.path.open("ab", buffering=0) as file:
-            whole = file.seek(0, 2)
-            try:
-                while data:
-                    data = data[file.write(data) :]
-            except OSError:
-                file.truncate(whole)
-                raise
+        self._growing.append(data)
 
 
 class Pictures:

@@ -10,11 +10,13 @@ import os
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import BinaryIO, Self
 
 import numpy as np
 
-from .folder import replacing
+from ..vault import files
+from ..vault.files import replacing
+from ..vault.layout import PLAIN, Layout
 from .holes import stretches
 from .label import Label, decode_label
 from .open_files import ROOM, OpenFile
@@ -41,6 +43,9 @@ class WavFile:
     the file blocks, and raises OSError.
     """
 
+    _says_end: int | None
+    """Where the file ends by its header; None if nobody has looked."""
+
     def __init__(self, path: Path, label: Label, sample_rate: int, channels: int) -> None:
         self.path = path
         self.label = label
@@ -55,14 +60,18 @@ class WavFile:
     def create(cls, path: Path, label: Label, sample_rate: int, channels: int) -> Self:
         """Make an empty file whole, before there is any sound in it."""
         wav = cls(path, label, sample_rate, channels)
-        path.write_bytes(wav._header)
+        file = os.open(wav._name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            wav._layout_of(file).write(file, wav._header, 0)
+        finally:
+            os.close(file)
         wav._says_end = wav.sound_at
         return wav
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
         """A file that an earlier process wrote; None if it is not one of ours."""
-        with path.open("rb") as file:
+        with files.reading(path) as file:
             start = file.read(_START.size)
             if len(start) < _START.size or start[-8:-4] != b"rtms":
                 return None
@@ -85,12 +94,13 @@ class WavFile:
             self._open = ROOM.open(self._name)
         file = os.open(self._name, os.O_RDWR) if self._open is None else self._open.number
         try:
+            layout = self._layout_of(file)
             end = self._says_end
             if end is None:
                 end = self._finish(file)
             for position, data in pieces:
                 offset = self.offset(position)
-                _write_at(file, data, offset)
+                layout.write(file, data, offset)
                 end = max(end, offset + len(data))
             if end != self._says_end:
                 self._say(file, end)
@@ -109,8 +119,11 @@ class WavFile:
 
     def samples(self, start: int, stop: int) -> bytes:
         """What the file holds from one sample up to another; silence where it holds nothing."""
-        with self.reading() as reader:
-            return reader.samples(start, stop)
+        file = os.open(self._name, os.O_RDONLY)
+        try:
+            return Reader(self, file, self._layout_of(file)).samples(start, stop)
+        finally:
+            os.close(file)
 
     def begin_at(self, t0_ms: int) -> None:
         """Put silence in front of everything if the recording's t0 has moved back.
@@ -122,7 +135,7 @@ class WavFile:
             return
         self.rest()
         later = type(self)(self.path, self.label.at(t0_ms), self.sample_rate, self.channels)
-        with self.path.open("rb") as old, replacing(self.path) as new:
+        with files.reading(self.path) as old, replacing(self.path) as new:
             later.take(old, self.sound_at, self._t0, new)
         self.label = later.label
         self._place(self.label)
@@ -136,15 +149,17 @@ class WavFile:
             first: the absolute number of the first of them.
             new: an empty file.
         """
-        size = os.fstat(old.fileno()).st_size
+        size = old.seek(0, os.SEEK_END)
         moved = self.offset(first) - sound_at
         for start, end in stretches(old, sound_at, size):
             old.seek(start)
             new.seek(start + moved)
             _copy(old, new, end - start)
-        new.flush()
-        os.ftruncate(new.fileno(), size + moved)
-        self._finish(new.fileno())
+        end = self._whole(size + moved)
+        new.truncate(end)
+        new.seek(0)
+        new.write(self._header_saying(end))
+        self._says_end = end
 
     def cut(self, from_ms: int) -> None:
         """Let the file begin at a time, whether that is before or behind its beginning. It is replaced at
@@ -156,7 +171,7 @@ class WavFile:
         self.rest()
         first = self.samples_at(from_ms)
         later = type(self)(self.path, self.label.at(from_ms), self.sample_rate, self.channels)
-        with self.path.open("rb") as old, replacing(self.path) as new:
+        with files.reading(self.path) as old, replacing(self.path) as new:
             later.take(old, self.offset(first), first, new)
         self.label = later.label
         self._place(self.label)
@@ -166,7 +181,8 @@ class WavFile:
         """Open it once for many looks at it."""
         file = os.open(self._name, os.O_RDONLY)
         try:
-            yield Reader(self, file)
+            layout = PLAIN if self._layout is PLAIN else files.layout_of(self.path, file, in_full=True)
+            yield Reader(self, file, layout)
         finally:
             os.close(file)
 
@@ -174,8 +190,9 @@ class WavFile:
         """Put silence behind everything, up to a sample; nothing happens to a file that is longer."""
         file = os.open(self._name, os.O_RDWR)
         try:
-            if os.fstat(file).st_size < self.offset(sample):
-                os.ftruncate(file, self.offset(sample))
+            layout = self._layout_of(file)
+            if layout.size(file) < self.offset(sample):
+                layout.truncate(file, self.offset(sample))
             self._finish(file)
         finally:
             os.close(file)
@@ -197,7 +214,7 @@ class WavFile:
     @property
     def end(self) -> int:
         """The absolute number of the sample behind the last."""
-        return self._t0 + max(self.path.stat().st_size - self.sound_at, 0) // self.frame_bytes
+        return self._t0 + max(files.size_of(self.path) - self.sound_at, 0) // self.frame_bytes
 
     @property
     def end_ms(self) -> int:
@@ -206,10 +223,10 @@ class WavFile:
 
     def sounding_ms(self) -> tuple[int, int] | None:
         """Unix milliseconds of the first sample that is not silent, and behind the last; None if all are."""
-        with self.path.open("rb") as file:
+        with files.reading(self.path) as file:
             blocks = [
                 (at, min(_BLOCK, stop - at))
-                for start, stop in stretches(file, self.sound_at, os.fstat(file.fileno()).st_size)
+                for start, stop in stretches(file, self.sound_at, file.seek(0, os.SEEK_END))
                 for at in range(start, stop, _BLOCK)
             ]
             first = next(filter(None, (self._sounding(file, *block) for block in blocks)), None)
@@ -232,9 +249,15 @@ class WavFile:
         self.sound_at = _START.size + len(label.encode()) + 8
         """Where in the file the samples begin."""
         self._t0 = self.samples_at(label.t0_ms)
-        self._says_end: int | None = None
-        """Where the file ends by its header; None if nobody has looked."""
+        self._says_end = None
         self._header = self._header_of(0)
+        self._layout: Layout | None = None
+        """How the file lies on the disk; None if nobody has looked."""
+
+    def _layout_of(self, file: int) -> Layout:
+        if self._layout is None:
+            self._layout = files.layout_of(self.path, file)
+        return self._layout
 
     def offset(self, position: int) -> int:
         """Where in the file a sample is."""
@@ -242,24 +265,32 @@ class WavFile:
 
     def _finish(self, file: int) -> int:
         """Cut off what is no whole sample, say how much there is, and return where the file ends."""
-        size = os.fstat(file).st_size
-        data_bytes = max(size - self.sound_at, 0)
-        end = self.sound_at + data_bytes - data_bytes % self.frame_bytes
+        layout = self._layout_of(file)
+        size = layout.size(file)
+        end = self._whole(size)
         if end < size:
-            os.ftruncate(file, end)
+            layout.truncate(file, end)
         self._say(file, end)
         return end
 
+    def _whole(self, size: int) -> int:
+        """Where a file of so many bytes ends, without what is no whole sample."""
+        data_bytes = max(size - self.sound_at, 0)
+        return self.sound_at + data_bytes - data_bytes % self.frame_bytes
+
     def _say(self, file: int, end: int) -> None:
         """Write into the header that the file ends there."""
+        self._layout_of(file).write(file, self._header_saying(end), 0)
+        self._says_end = end
+
+    def _header_saying(self, end: int) -> bytearray:
         riff_bytes = end - 8
         if riff_bytes > _COUNTED_BYTES or self._header.startswith(b"RF64"):
             self._header = self._header_of(end - self.sound_at)
         else:
             _SIZE.pack_into(self._header, _RIFF_SIZE_AT, riff_bytes)
             _SIZE.pack_into(self._header, self.sound_at - _SIZE.size, end - self.sound_at)
-        _write_at(file, self._header, 0)
-        self._says_end = end
+        return self._header
 
     def _header_of(self, data_bytes: int) -> bytearray:
         text = self.label.encode()
@@ -293,40 +324,29 @@ class WavFile:
 class Reader:
     """A WAV file that is open."""
 
-    def __init__(self, wav: WavFile, file: int) -> None:
+    def __init__(self, wav: WavFile, file: int, layout: Layout) -> None:
         self._wav = wav
         self._file = file
+        self._layout = layout
 
     def samples(self, start: int, stop: int) -> bytes:
         """What the file holds from one sample up to another; silence where it holds nothing."""
         wav = self._wav
         wanted, begin = (stop - start) * wav.frame_bytes, wav.offset(start)
         if begin >= wav.sound_at:
-            data = os.pread(self._file, wanted, begin)
+            data = self._layout.read(self._file, wanted, begin)
             return data if len(data) == wanted else data.ljust(wanted, b"\0")
         before = min(wav.sound_at - begin, wanted)
-        data = os.pread(self._file, wanted - before, begin + before)
+        data = self._layout.read(self._file, wanted - before, begin + before)
         return (bytes(before) + data).ljust(wanted, b"\0")
 
     def is_hole(self, start: int, stop: int) -> bool:
         """Whether it is certain that there is nothing but silence."""
-        if not hasattr(os, "SEEK_DATA"):
-            return False
         begin = max(self._wav.offset(start), self._wav.sound_at)
-        try:
-            return os.lseek(self._file, begin, os.SEEK_DATA) >= self._wav.offset(stop)
-        except OSError:  # nothing up to the end
-            return True
+        return next(self._layout.stretches(self._file, begin, self._wav.offset(stop)), None) is None
 
 
 def _copy(old: BinaryIO, new: BinaryIO, size: int) -> None:
     while size > 0 and (data := old.read(min(_BLOCK, size))):
         new.write(data)
         size -= len(data)
-
-
-def _write_at(file: int, data: Any, offset: int) -> None:
-    """All of it: a disk that fills up takes a part, and says why with the next."""
-    written = os.pwrite(file, data, offset)
-    while written < len(data):
-        written += os.pwrite(file, data[written:], offset + written)

@@ -26,8 +26,9 @@ from ..model.frames import AudioFrame, ChatMessage, ShareFrame, Speaker, Transcr
 from ..model.ids import path_safe
 from ..model.media import AudioCodec
 from ..model.reasons import Outcome
-from ..recording.folder import Folder, replacing
+from ..recording.folder import Folder
 from ..recording.text import VTT_HEADER, Sentence, Transcript, json_lines, srt, vtt
+from ..vault.files import replacing
 from . import folders
 from .base import Ending, Item, SinkSpec, StreamInfo
 from .lines import item_line

@@ -15,9 +15,13 @@ from rtms_engine.recording import manifest
 from rtms_engine.recording.folder import Folder
 from rtms_engine.recording.recorder import Recorder
 from rtms_engine.recording.recovery import recover
+from rtms_engine.vault import files
+from tests.vault.support import vault
 from tests.recording.support import ANA, CEM, END, REVOKED, STREAM, T0, ramp, sound
 
 root, ending = Path(sys.argv[1]), {"end": END, "erase": REVOKED}[sys.argv[2]]
+if sys.argv[3] == "encrypted":
+    files.unlock(vault(root / "keys", covers=(root,)))
 TOUCHES = ("open", "os.rename", "os.remove", "os.rmdir", "os.truncate")
 
 def begun(place):
@@ -57,8 +61,8 @@ while killed_at(root / str(step), step):
     else:
         assert done.state == "done" and done.stop_reason.name == "MEETING_ENDED", (step, done)
     if done is not None:
-        files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-        assert {a.path for a in done.artefacts} == files - {"manifest.json"}, (step, files)
+        names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+        assert {a.path for a in done.artefacts} == names - {"manifest.json", files.MARKER}, (step, names)
         assert {a.state for a in done.artefacts} == {"done"}, step
         again = (folder / "manifest.json").read_bytes()
         assert recover(folder) == done and (folder / "manifest.json").read_bytes() == again
@@ -68,11 +72,15 @@ print(step)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills children at chosen points")
+@pytest.mark.parametrize("at_rest", ["plain", "encrypted"])
 @pytest.mark.parametrize(("how", "least_steps"), [("end", 20), ("erase", 10)])
-def test_every_step_can_be_the_last(tmp_path: Path, how: str, least_steps: int) -> None:
+def test_every_step_can_be_the_last(tmp_path: Path, how: str, least_steps: int, at_rest: str) -> None:
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, tmp_path, how], capture_output=True, env=environment, check=False
+        [sys.executable, "-c", KILLED, tmp_path, how, at_rest],
+        capture_output=True,
+        env=environment,
+        check=False,
     )
     assert done.returncode == 0, done.stderr.decode()
     assert int(done.stdout) >= least_steps
