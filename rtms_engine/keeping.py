@@ -1,4 +1,4 @@
-"""What keeps, for a configuration: the keeper of recordings, the shelf of stories."""
+"""What keeps, for a configuration: the keeper of recordings, their keys, the shelf of stories."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -7,11 +7,12 @@ from .api.chronicle import PLACE
 from .audit.log import AuditLog
 from .capture.store import CaptureStore
 from .capture.tape import paths_of
-from .config import Config
+from .config import Config, StateConfig
 from .coordination.shelf import Shelf
 from .retention.keeper import Keeper, Removal
 from .sinks.base import DeletionCause
 from .sinks.registry import ReadySink
+from .vault.files import Vault
 
 CAPTURES = "capture"
 """What captures are called among sinks."""
@@ -35,6 +36,38 @@ def keeper_of(
         lambda stream_id: [*paths_of(captures, stream_id), *_story(shelf, stream_id)],
         deleted,
     )
+
+
+def vault_of(config: Config, sinks: Iterable[ReadySink] = ()) -> Vault | None:
+    """The keys of what these sinks, and captures, store; None: nothing is encrypted, nor ever was.
+
+    Without a master key it is there to destroy keys, and nothing new is encrypted. Blocks.
+    """
+    place = key_directory(config)
+    masters = config.encryption.masters()
+    if place is None or not (masters or place.is_dir()):
+        return None
+    from .vault.keys import KeyDirectory
+
+    vault = Vault(KeyDirectory(place, masters))
+    if masters:
+        vault.cover(sink.directory for sink in sinks if sink.writes_to_disk and sink.spec.encrypts)
+        vault.cover(filter(None, [config.rtms.capture_directory, spill_directory(config.state)]))
+    return vault
+
+
+def key_directory(config: Config) -> Path | None:
+    """Where the keys of recordings lie; None: nowhere."""
+    if config.encryption.directory:
+        return Path(config.encryption.directory)
+    return Path(config.state.directory) / "keys" if config.state.directory else None
+
+
+def spill_directory(state: StateConfig) -> Path | None:
+    """Where items may wait on disk; None: nowhere, since nothing at all is to be kept."""
+    if state.spill_directory:
+        return Path(state.spill_directory)
+    return Path(state.directory) / "spill" if state.directory else None
 
 
 def _story(shelf: Shelf | None, stream_id: str) -> Sequence[Path]:

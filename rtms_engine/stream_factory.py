@@ -16,9 +16,10 @@ import structlog
 from .capture.format import Head, check_compression
 from .capture.tape import Tape, TapeWriter, disk_is_full, paths_of
 from .capture.tee import CaptureSink, CapturingConnector, ErasingSink, Witness
-from .config import AppConfig, Config, ConsentConfig, StateConfig
+from .config import AppConfig, Config, ConsentConfig
 from .consent import hook
 from .errors import EndpointRefused, SinkError
+from .keeping import spill_directory, vault_of
 from .model.media import MediaKind
 from .model.signals import StreamStarted
 from .processes.remote import Places, RemoteStream
@@ -37,6 +38,7 @@ from .transport.connectors import connector
 from .transport.endpoint import EndpointPolicy
 from .transport.tls import client_context
 from .transport.turnstile import OrderlyConnector, Turnstile
+from .vault.files import unlock
 from .wire.signature import handshake_signature
 
 _log = structlog.get_logger()
@@ -52,6 +54,13 @@ class StreamFactory:
         """Raises ConfigError if a sink or the CA file cannot be used."""
         self._apps = {app.name: app for app in config.apps}
         self._sinks = [registry.build(sink) for sink in config.sinks]
+        unlock(vault_of(config, self._sinks))
+        if config.encryption.masters():
+            for sink in self._sinks:
+                if sink.writes_to_disk and not sink.spec.encrypts:
+                    _log.warning(
+                        "SinkNotEncrypted", sink=sink.name, reason=f"it writes to {sink.directory} in plain"
+                    )
         self._environment = Environment(
             OrderlyConnector(
                 connector(config.rtms.transport, client_context(config.rtms.ca_file)), Turnstile()
@@ -63,7 +72,7 @@ class StreamFactory:
         for app in config.apps:
             if app.retention.stores_nothing and (left := [s.name for s in self._sinks if s.writes_to_disk]):
                 _log.warning("SinksLeftOut", app=app.name, sinks=left, reason='its retention is "none"')
-        self._spill_directory = _spill_directory(config.state)
+        self._spill_directory = spill_directory(config.state)
         self._settings = StreamSettings(
             config.media,
             config.rtms.mode == "unified",
@@ -268,13 +277,6 @@ def make_runners(
         for sink in sinks
         if services or not sink.spec.service
     ]
-
-
-def _spill_directory(state: StateConfig) -> Path | None:
-    """Where items may wait on disk; None: nowhere, since nothing at all is to be kept."""
-    if state.spill_directory:
-        return Path(state.spill_directory)
-    return Path(state.directory) / "spill" if state.directory else None
 
 
 def _make(sink: ReadySink, services: Services | None) -> Sink:

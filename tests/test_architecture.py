@@ -24,7 +24,7 @@ LAW: dict[str, set[str]] = {
     "telemetry": {*BELOW, "telemetry"},
     "vault": {*BELOW, "vault"},  # the door to content on disk
     # webhooks out: of sinks, and of the engine itself
-    "outbound": {*BELOW, "telemetry", "threads", "outbound"},
+    "outbound": {*BELOW, "telemetry", "threads", "outbound", "vault"},
     "notifications": {*BELOW, "telemetry", "outbound", "notifications"},
     # recording: the registry names the built-in ones, and codecs and H.264 are the same for all
     "sinks": {*BELOW, "telemetry", "schema", "outbound", "serving", "sinks", "recording", "vault"},
@@ -87,7 +87,7 @@ LAW: dict[str, set[str]] = {
         "coordination.shelf",  # where the stories of streams outlive the engine
     },
     "audit": {*BELOW, "audit"},
-    "retention": {*BELOW, "audit", "sinks.base", "retention"},  # what a sink's store offers
+    "retention": {*BELOW, "audit", "sinks.base", "retention", "vault"},  # what a sink's store offers
     "simulator": {*BELOW, "wire", "simulator"},  # it must not share our mistakes
 }
 """Which of our modules a package may import. What is not a row here is a composition root."""

@@ -4,21 +4,22 @@ import asyncio
 import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 from urllib.parse import quote
 
 import msgspec
-from aiohttp import web
+from aiohttp import ETag, web
 
 from ..model.ids import StreamId
 from ..recording import manifest
 from ..recording.library import Library, Recorded, RecordingState, file_in, files_in
 from ..recording.manifest import Artefact
+from ..vault import files
 from .access import require
 from .face import EngineFace
 from .operation import Call, Operation
 from .problem import Refused, not_found
-from .recordings import PartQuery, Roots, artifacts_url, chosen, unreadable
+from .recordings import PartQuery, Roots, artifacts_url, chosen, locked, unreadable
 from .server import SECURITY_HEADERS
 from .tokens import Scope
 
@@ -51,6 +52,8 @@ _KINDS: Mapping[str, _Kind] = {
 }
 """By the end of the name."""
 _ANYTHING = _media("application/octet-stream")
+_PIECE_BYTES = 256 * 1024
+"""Of an encrypted file, at once."""
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,15 +183,15 @@ class Artifacts:
         if call.request.method == "GET" and _begin_of(call.request) == 0:
             about = {"stream_id": call.path["stream_id"], "path": call.path["path"], "by": call.token.name}
             await self._engine.write("artifact_read", about)
-        response = web.FileResponse(
-            path,
-            headers={
-                **SECURITY_HEADERS,
-                "Content-Type": kind.media_type,
-                "Content-Disposition": f"attachment; filename*=UTF-8''{quote(path.name)}",
-                "Cache-Control": "private, no-cache",
-            },
-        )
+        headers = {
+            **SECURITY_HEADERS,
+            "Content-Type": kind.media_type,
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(path.name)}",
+            "Cache-Control": "private, no-cache",
+        }
+        if await asyncio.to_thread(files.is_encrypted, path):
+            return await _sent_decrypted(call.request, path, status, headers)
+        response = web.FileResponse(path, headers=headers)
         if _is_of_another_version(call.request, status):
             # aiohttp heeds only dates in If-Range: let it answer a request that asks for no range.
             await response.prepare(_without_range(call.request))
@@ -202,15 +205,15 @@ class Artifacts:
         try:
             described = manifest.load(one.folder)
             known = {each.path: each for each in described.artefacts} if described else {}
-            files = list(files_in(one.folder)) if one.card.state != "deleted" else []
+            found = list(files_in(one.folder)) if one.card.state != "deleted" else []
         except OSError as error:
-            raise unreadable(error) from error
+            raise locked(error) from error
         return ArtifactList(
             id=one.card.rtms_stream_id,
             part=number,
             parts=len(parts),
             state=one.card.state,
-            artifacts=[_artifact(one, number, name, size, known.get(name)) for name, size in files],
+            artifacts=[_artifact(one, number, name, size, known.get(name)) for name, size in found],
         )
 
     def _found(self, call: Call) -> tuple[Path, os.stat_result]:
@@ -255,6 +258,54 @@ def _artifact(one: Recorded, part: int, name: str, size: int, known: Artefact | 
         height=known.height,
         **common,
     )
+
+
+async def _sent_decrypted(
+    request: web.Request, path: Path, status: os.stat_result, headers: dict[str, str]
+) -> web.StreamResponse:
+    """As `aiohttp.web.FileResponse` does it with plain files: ranges, and what has not changed is not sent."""
+    try:
+        file = await asyncio.to_thread(files.reading, path)
+    except OSError as error:
+        raise locked(error) from error
+    try:
+        size = await asyncio.to_thread(file.seek, 0, os.SEEK_END)
+        _refuse_impossible_range(request, size)
+        tag = ETag(f"{status.st_mtime_ns:x}-{size:x}")
+        begin, stop, code = 0, size, 200
+        if (
+            "Range" in request.headers
+            and request.headers.get("If-Range", f'"{tag.value}"') == f'"{tag.value}"'
+        ):
+            asked = request.http_range
+            begin = asked.start if asked.start >= 0 else max(size + asked.start, 0)
+            stop = size if asked.stop is None else min(asked.stop, size)
+            code = 206
+            headers["Content-Range"] = f"bytes {begin}-{stop - 1}/{size}"
+        response = web.StreamResponse(status=code, headers=headers)
+        response.etag, response.last_modified = tag, status.st_mtime
+        response.headers["Accept-Ranges"] = "bytes"
+        if request.if_none_match and any(one.value in ("*", tag.value) for one in request.if_none_match):
+            response.set_status(304)
+            response.headers.pop("Content-Range", None)
+            await response.prepare(request)
+            return response
+        response.content_length = stop - begin
+        await response.prepare(request)
+        while request.method != "HEAD" and begin < stop:
+            if not (data := await asyncio.to_thread(_part, file, begin, min(_PIECE_BYTES, stop - begin))):
+                break  # somebody has cut it off: the client sees that it got too little
+            await response.write(data)
+            begin += len(data)
+        await response.write_eof()
+        return response
+    finally:
+        await asyncio.to_thread(file.close)
+
+
+def _part(file: BinaryIO, begin: int, size: int) -> bytes:
+    file.seek(begin)
+    return file.read(size)
 
 
 def _begin_of(request: web.Request) -> int | None:

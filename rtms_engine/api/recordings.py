@@ -10,6 +10,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Meta
 
+from ..errors import VaultError
 from ..recording import manifest
 from ..recording.library import Card, Library, Recorded, RecordingState
 from ..recording.manifest import Manifest, Tombstone
@@ -172,6 +173,15 @@ def artifacts_url(stream_id: str, part: int, path: str = "") -> str:
     """Where the files of a recording are listed, or one of them is."""
     below = f"/{quote(path)}" if path else ""
     return f"/api/v1/streams/{quote(stream_id, safe='')}/artifacts{below}?part={part}"
+
+
+def locked(error: OSError) -> Refused:
+    """It is encrypted, and there is no key for it; or the disk does not let us."""
+    if not isinstance(error, VaultError):
+        return unreadable(error)
+    if error.is_gone:
+        return Refused.of(410, "The key of the recording was deleted, and the recording with it.", error.why)
+    return Refused.of(500, "The recording is encrypted, and cannot be read.", f"The reason: {error.why}.")
 
 
 def unreadable(error: OSError) -> Refused:

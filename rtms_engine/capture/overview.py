@@ -105,7 +105,7 @@ def overview(capture: CaptureReader) -> Overview:
     ends = [mark for mark in marks if mark.kind is Kind.END]
     return Overview(
         path=str(capture.path),
-        bytes=capture.path.stat().st_size,
+        bytes=capture.size,
         format_version=rtmscap.VERSION,
         engine=head.engine,
         scrubbed=head.scrubbed,

@@ -13,6 +13,7 @@ from typing import BinaryIO, Self
 import msgspec
 
 from ..errors import CaptureError
+from ..vault import files
 from . import format as rtmscap
 from .format import BLOCK_HEADER_BYTES, MARKER, BlockHeader, Head, Kind, Record, Summary
 
@@ -61,11 +62,12 @@ class CaptureReader:
         self.path = Path(path)
         self._damages: dict[int, Damage] = {}
         try:
-            self._file: BinaryIO = self.path.open("rb")
+            self._file: BinaryIO = files.reading(self.path)
         except OSError as error:
             raise CaptureError(str(path), error.strerror or "it cannot be opened") from error
         try:
-            self._size = os.fstat(self._file.fileno()).st_size
+            self._size = self._file.seek(0, os.SEEK_END)
+            self._file.seek(0)
             rtmscap.check_file_header(str(path), self._file.read(rtmscap.FILE_HEADER.size))
             self.head = self._head()
         except OSError as error:
@@ -128,6 +130,11 @@ class CaptureReader:
                 for record in self.records_of(block):
                     if record.leg == leg and record.kind is kind:
                         yield record.data
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return self._size
 
     # --- inside ---
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..errors import CaptureError
 from ..sinks.base import DeletionCause, Kept, StreamInfo
+from ..vault import files
 from .format import SUFFIX
 from .reader import CaptureReader
 
@@ -36,7 +37,7 @@ class CaptureStore:
         """Delete the file."""
         with contextlib.suppress(FileNotFoundError):  # it went with what a sink has stored of the stream
             size = Path(kept.place).stat().st_size
-            Path(kept.place).unlink()
+            files.delete(Path(kept.place))
             return 1, size
         return 0, 0
 

@@ -7,13 +7,11 @@ costs the capture some of its messages, which it says, and the stream nothing.
 
 import asyncio
 import contextlib
-import os
 import shutil
 import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 import msgspec
 import structlog
@@ -21,6 +19,8 @@ import structlog
 from ..errors import SinkError
 from ..model.ids import StreamId, path_safe
 from ..telemetry.throttle import Throttle
+from ..vault import files
+from ..vault.files import Appended
 from . import format as rtmscap
 from .format import Compression, Kind, Record
 from .redact import msg_type_of, redact_message
@@ -32,7 +32,6 @@ BACKLOG_BYTES = 64 << 20
 """How far the disk may fall behind, per stream."""
 
 _log = structlog.get_logger()
-_FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
 
 
@@ -48,7 +47,7 @@ class Tape:
         self._written_bytes = 0
         self._omitted = 0
         self._throttle = Throttle()
-        self._file: BinaryIO | None = None
+        self._file: Appended | None = None
         self._failure = ""
 
     def __repr__(self) -> str:
@@ -119,7 +118,7 @@ class Tape:
         self.flush()
         if self._file is not None:
             with contextlib.suppress(OSError):
-                self._file.close()
+                files.finish(self._file.path)
             self._file = None
 
     def erase(self) -> None:
@@ -128,7 +127,7 @@ class Tape:
         self._failure = self._failure or "erased"
         self.close()
         for path in paths_of(self._directory, self.stream_id):
-            path.unlink(missing_ok=True)
+            files.delete(path)
 
     def _newest_ns(self) -> int:
         return round(self._notes[-1][0] * 1e9) if self._notes else 0
@@ -136,10 +135,8 @@ class Tape:
     def _append(self, records: list[Record]) -> None:
         if self._file is None:
             self._file = _create(self._directory, self.stream_id)
-            self._file.write(rtmscap.file_header())
-        rest = memoryview(rtmscap.encode_block(records, self._compression, msg_type_of))
-        while rest:
-            rest = rest[self._file.write(rest) :]
+            self._file.append(rtmscap.file_header())
+        self._file.append(rtmscap.encode_block(records, self._compression, msg_type_of))
 
     def _fail(self, why: str) -> None:
         self._failure = why
@@ -217,18 +214,18 @@ def paths_of(directory: Path, stream_id: StreamId) -> list[Path]:
     return [path for path in (directory / f"{safe}{rtmscap.SUFFIX}", *sorted(later)) if path.exists()]
 
 
-def _create(directory: Path, stream_id: StreamId) -> BinaryIO:
+def _create(directory: Path, stream_id: StreamId) -> Appended:
     directory.mkdir(_FOLDER_MODE, parents=True, exist_ok=True)
     safe = path_safe(stream_id)
     part = 1
     while True:
         path = directory / (f"{safe}{rtmscap.SUFFIX}" if part == 1 else f"{safe}.{part}{rtmscap.SUFFIX}")
         try:
-            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, _FILE_MODE)
+            files.claim(path, None)
         except FileExistsError:
             part += 1
             continue
-        return os.fdopen(descriptor, "ab", buffering=0)
+        return Appended(path, files.new_key(path))
 
 
 def encode_ending(stop_reason: int, timestamp_ms: int, detail: str, *, is_released: bool) -> bytes:

@@ -16,13 +16,14 @@ Environment variables, an empty one being the same as none:
 
 from ..model.secret import Secret
 from ..sinks.registry import SinkConfig
-from .loading import Loaded, load, load_config
+from .loading import Loaded, load, load_config, load_keys
 from .report import Setting
 from .values import (
     ApiConfig,
     AppConfig,
     Config,
     ConsentConfig,
+    EncryptionConfig,
     LimitsConfig,
     LogConfig,
     NotificationConfig,
@@ -37,6 +38,7 @@ __all__ = [
     "AppConfig",
     "Config",
     "ConsentConfig",
+    "EncryptionConfig",
     "LimitsConfig",
     "Loaded",
     "LogConfig",
@@ -50,4 +52,5 @@ __all__ = [
     "ZoomConfig",
     "load",
     "load_config",
+    "load_keys",
 ]

@@ -33,6 +33,7 @@ from .values import (
     ApiConfig,
     Config,
     ConsentConfig,
+    EncryptionConfig,
     LimitsConfig,
     LogConfig,
     NotificationConfig,
@@ -57,6 +58,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "media.chat": ChatParams,
     "api": ApiConfig,
     "consent": ConsentConfig,
+    "encryption": EncryptionConfig,
     "state": StateConfig,
     "limits": LimitsConfig,
     "log": LogConfig,
@@ -75,6 +77,7 @@ _ORDER = (
     "notifications",
     "api",
     "consent",
+    "encryption",
     "state",
     "limits",
     "log",
@@ -134,6 +137,29 @@ def load(
     return Loaded(config, dict(in_order), report.notes)
 
 
+def load_keys(
+    path: Path | str | None,
+    *,
+    overrides: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Config:
+    """A configuration of nothing but ``[encryption]`` and ``[state]``, for who only reads what was stored.
+
+    Raises ConfigError.
+    """
+    path = Path(path) if path else None
+    document = {key: table for key, table in _document(path).items() if isinstance(table, dict)}
+    command_line = {key: Setting(text, "command line") for key, text in (overrides or {}).items()}
+    given = environment.settings(environ) | command_line
+    report = Report(str(path or "configuration"))
+    encryption = _section("encryption", EncryptionConfig, document, given, report)
+    state = _section("state", StateConfig, document, given, report)
+    _refuse_unusable_keys(encryption, state, report)
+    if report.problems:
+        raise ConfigError(report.problems)
+    return Config(apps=(), encryption=encryption, state=state)
+
+
 def _document(path: Path | None) -> _Table:
     try:
         return tomllib.loads(path.read_text("utf-8")) if path else {}
@@ -174,6 +200,7 @@ def _config(
         notifications=_notifications(document.get("notifications", []), report),
         api=section("api", ApiConfig),
         consent=section("consent", ConsentConfig),
+        encryption=section("encryption", EncryptionConfig),
         state=section("state", StateConfig),
         limits=section("limits", LimitsConfig),
         log=section("log", LogConfig),
@@ -262,6 +289,7 @@ def _refuse_unusable(config: Config, report: Report) -> None:
         report.problem("rtms.ca_file", "there is no such file")
     if config.notifications and not config.state.directory:
         report.problem("notifications", "need [state] directory, where they wait until they are delivered")
+    _refuse_unusable_keys(config.encryption, config.state, report)
     for key, why in media_params.check(config.media).items():
         report.problem(f"media.{key}", why)
     consent = config.consent
@@ -277,6 +305,28 @@ def _refuse_unusable(config: Config, report: Report) -> None:
         report.problems.extend(f"{report.file}: {problem}" for problem in error.problems)
     if not report.problems:
         _note_retention(config, report)
+        _note_plain(config, report)
+
+
+def _refuse_unusable_keys(encryption: EncryptionConfig, state: StateConfig, report: Report) -> None:
+    try:
+        masters = encryption.masters()
+    except ValueError as error:
+        key = "encryption.key_file" if encryption.key_file and not encryption.key else "encryption.key"
+        report.problem(key, str(error))
+        return
+    if masters and not (encryption.directory or state.directory):
+        report.problem("encryption.directory", "must be set if [state] directory is empty")
+
+
+def _note_plain(config: Config, report: Report) -> None:
+    """What encryption does not reach."""
+    if config.encryption.masters():
+        report.notes += [
+            f"sinks.{sink.name} writes to {sink.directory} in plain: [encryption] does not reach it"
+            for sink in map(registry.build, config.sinks)
+            if sink.writes_to_disk and not sink.spec.encrypts
+        ]
 
 
 def _note_retention(config: Config, report: Report) -> None:

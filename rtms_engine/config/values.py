@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import msgspec
 from msgspec import Meta
@@ -16,6 +16,9 @@ from ..outbound.signing import key_of
 from ..sinks.registry import SinkConfig
 from ..sinks.secrets import revealed
 from ..zoom_api.calls import BASE_URL
+
+if TYPE_CHECKING:
+    from ..vault.keys import MasterKey  # and with it `cryptography`, which only those need who encrypt
 
 FOLLOW_ACTIVE_SPEAKER = "active_speaker"
 
@@ -180,6 +183,27 @@ class ConsentConfig(_Section, frozen=True):
     sound is dropped as a whole while anybody is excluded."""
 
 
+class EncryptionConfig(_Section, frozen=True):
+    """``[encryption]``: of what is stored of meetings, at rest. Off without a key."""
+
+    key: tuple[Secret, ...] = ()
+    """The master key: 32 random bytes in Base64 or hexadecimal. Of several, the first encrypts and the others
+    only open, while one replaces the other. Or ``key_file``."""
+    key_file: Path | None = None
+    """A file that holds it, or them."""
+    directory: str = ""
+    """Where the keys of recordings lie, each wrapped by the master key: who deletes one has deleted the
+    recording. Empty: ``keys`` in ``[state] directory``."""
+
+    def masters(self) -> tuple["MasterKey", ...]:
+        """The master keys; none: nothing is encrypted. Raises ValueError, without a secret, if one is none."""
+        if not self.key and self.key_file is None:
+            return ()
+        from ..vault.keys import MasterKey
+
+        return tuple(map(MasterKey.spelled, revealed("key", self.key, self.key_file)))
+
+
 class StateConfig(_Section, frozen=True):
     """``[state]``: what must survive a crash of the engine."""
 
@@ -242,6 +266,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Off, unless a program asks for it; a configuration file has it on."""
     notifications: Sequence[NotificationConfig] = ()
     consent: ConsentConfig = ConsentConfig()
+    encryption: EncryptionConfig = EncryptionConfig()
     state: StateConfig = StateConfig()
     limits: LimitsConfig = LimitsConfig()
     log: LogConfig = LogConfig()

@@ -7,6 +7,7 @@ import click
 from ..errors import CaptureError, ConfigError
 from .commands.audit import audit
 from .commands.check import check
+from .commands.decrypt import decrypt, rewrap
 from .commands.demo import demo
 from .commands.doctor import doctor
 from .commands.explain import explain
@@ -32,6 +33,8 @@ _COMMANDS: tuple[click.Command, ...] = (
     stream,
     export,
     recover,
+    decrypt,
+    rewrap,
     purge,
     audit,
     replay,

@@ -26,6 +26,7 @@ from ..recording import manifest
 from ..recording.log import EVENTS
 from ..recording.manifest import Manifest
 from ..telemetry.story import Entry, told
+from ..vault import files
 
 _Told = (
     ConnectionLost
@@ -142,7 +143,7 @@ def _entries(folder: Path, left: Manifest) -> Iterator[Entry]:
 
 def _lines(folder: Path) -> Sequence[bytes]:
     try:
-        return (folder / EVENTS).read_bytes().splitlines()
+        return files.read(folder / EVENTS).splitlines()
     except OSError:
         return ()
 

@@ -19,6 +19,8 @@ from av.filter import Graph
 from av.video.frame import PictureType
 
 from ..errors import ExportError
+from ..vault import files
+from ..vault.files import for_library
 from .moving import MILLISECONDS, AnyPacket
 from .source import Moving, Pictures, Still
 
@@ -109,7 +111,7 @@ class EncodedTrack:
     def _decoded(self, files: Sequence[Moving]) -> Iterator[Shown]:
         for file in files:
             bad = 0
-            with av.open(str(file.path.resolve()), metadata_errors="replace") as container:
+            with av.open(for_library(file.path), "r", metadata_errors="replace") as container:
                 for packet in container.demux(video=0):
                     try:
                         frames = packet.decode()
@@ -163,7 +165,7 @@ def still_size(data: bytes) -> tuple[int, int] | None:
 
 def _open_still(path: Path) -> "av.VideoFrame | None":
     try:
-        data = path.read_bytes()
+        data = files.read(path)
         width, height = still_size(data) or (0, 0)
         if not 0 < width * height <= _MOST_PIXELS:
             return None
@@ -178,7 +180,7 @@ def _open_still(path: Path) -> "av.VideoFrame | None":
 def _frame_size(pictures: Pictures) -> tuple[int, int]:
     sizes = [(file.width, file.height) for file in pictures.moving]
     for still in pictures.stills:
-        with still.path.open("rb") as file:
+        with files.reading(still.path) as file:
             size = still_size(file.read(1 << 16))
         if size and 0 < size[0] * size[1] <= _MOST_PIXELS:
             sizes.append(size)

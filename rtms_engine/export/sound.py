@@ -10,6 +10,7 @@ import numpy as np
 from av.container import OutputContainer
 
 from ..errors import ExportError
+from ..vault.files import for_library
 from .moving import AnyPacket
 from .source import Sound
 
@@ -89,7 +90,7 @@ class SoundTrack:
     def _decoded(self, sound: Sound) -> Iterator[Samples]:
         resampler = av.AudioResampler("fltp", self._layout, self._rate)
         try:
-            with av.open(str(sound.path.resolve()), metadata_errors="replace") as container:
+            with av.open(for_library(sound.path), "r", metadata_errors="replace") as container:
                 for frame in container.decode(audio=0):
                     frame.pts = None  # the samples follow each other
                     yield from map(_samples, resampler.resample(frame))
@@ -101,7 +102,7 @@ class SoundTrack:
 def _look(path: Path) -> tuple[int, int, int] | None:
     """Rate, channels, and milliseconds of a file; None if it has no sound that can be decoded."""
     try:
-        with av.open(str(path.resolve()), metadata_errors="replace") as container:
+        with av.open(for_library(path), "r", metadata_errors="replace") as container:
             stream = next(iter(container.streams.audio), None)
             if stream is None or stream.codec_context is None or not stream.rate or not stream.channels:
                 return None

@@ -17,6 +17,7 @@ from ..recording.folder import Folder
 from ..recording.log import Happened, events_in
 from ..recording.parameter_sets import BadSyntaxError, sets_in
 from ..recording.wav import WavFile
+from ..vault import files
 from .titles import Cue, read_vtt
 
 DIRECTORIES = {"camera": "video", "share": "share"}
@@ -185,6 +186,6 @@ def _sounds(folder: Folder, said: manifest.Manifest) -> list[Sound]:
 
 def _cues(path: Path) -> list[Cue]:
     try:
-        return read_vtt((path / "transcript.vtt").read_text("utf-8", "replace"))
+        return read_vtt(files.read(path / "transcript.vtt").decode("utf-8", "replace"))
     except FileNotFoundError:
         return []

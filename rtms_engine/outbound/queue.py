@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import ConfigError
+from ..errors import ConfigError, VaultError
+from ..vault.files import begin, hide, key_of_folder, reveal
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS messages (
@@ -29,6 +30,8 @@ CREATE INDEX IF NOT EXISTS messages_by_due ON messages (due_s);
 CREATE INDEX IF NOT EXISTS messages_by_topic ON messages (topic);
 """
 _BUSY_S = 5.0
+_HIDDEN = b"\x89RTMSEAL"
+"""How a body begins that is encrypted; none that is not does."""
 
 
 class Message(NamedTuple):
@@ -72,6 +75,8 @@ class Queue:
         self._one_at_a_time = threading.Lock()
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._path = path
+            self._key = key_of_folder(path.parent) or begin(path.parent)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             self._file = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
             with contextlib.ExitStack() as undo:
@@ -85,6 +90,18 @@ class Queue:
         except (OSError, sqlite3.Error) as error:
             raise ConfigError([f"{path}: cannot be used as a queue: {error}"]) from error
 
+    def _hidden(self, body: bytes) -> bytes:
+        """As it is kept."""
+        return _HIDDEN + hide(self._key, body) if self._key else body
+
+    def _revealed(self, body: bytes) -> bytes:
+        """As it was given. Raises VaultError."""
+        if not body.startswith(_HIDDEN):
+            return body
+        if self._key is None:
+            raise VaultError(self._path, "it is encrypted, and [encryption] gives no key for it")
+        return reveal(self._key.id, body.removeprefix(_HIDDEN), self._path)
+
     def close(self) -> None:
         """Let go of the file."""
         with self._one_at_a_time:
@@ -96,7 +113,7 @@ class Queue:
             file.executemany(
                 "INSERT OR IGNORE INTO messages (id, topic, body, label, put_s, due_s) VALUES (?, ?, ?, ?, ?, ?)",
                 [
-                    (message.id, message.topic, message.body, message.label, due_s, due_s)
+                    (message.id, message.topic, self._hidden(message.body), message.label, due_s, due_s)
                     for message in messages
                 ],
             )
@@ -120,7 +137,7 @@ class Queue:
             file.executemany(
                 "UPDATE messages SET due_s = ? WHERE number = ?", [(now_s + lease_s, row[0]) for row in rows]
             )
-        return [Message(*row[1:]) for row in rows]
+        return [Message(one, topic, self._revealed(body), tries) for _, one, topic, body, tries in rows]
 
     def next_due_s(self) -> float | None:
         """When the next message is due, Unix seconds; None if there is none."""

@@ -133,4 +133,5 @@ SPEC = SinkSpec(
     directory=lambda config: config.directory,
     store=lambda config: RecordingStore(Path(config.directory)),
     delivery=_DELIVERY,
+    encrypts=True,
 )

@@ -17,6 +17,7 @@ from ..model.reasons import Outcome
 from ..model.retention import Retention
 from ..model.signals import AppDeauthorized
 from ..sinks.base import DeletionCause, Ending, Kept, Store, StreamInfo
+from ..vault.files import delete
 
 _REQUESTED, _CARRIED_OUT = "app_deauthorized", "deauthorization_completed"
 _BEGUN, _DELETED, _FAILED = "deletion_begun", "stream_deleted", "deletion_failed"
@@ -155,7 +156,7 @@ class Keeper:
         removals = list(self._deleted(mine, "requested"))
         try:
             for path in self._captures(stream_id):
-                path.unlink(missing_ok=True)
+                delete(path)
         except OSError as error:
             _log.error("DeletionFailed", stream_id=stream_id, reason=error.strerror or str(error))
             return removals, False
@@ -280,7 +281,7 @@ class Keeper:
             try:
                 files, size = self._stores[sink].delete(kept, cause, self._unix_ms())
                 for path in self._captures(kept.stream_id):
-                    path.unlink(missing_ok=True)
+                    delete(path)
             except OSError as error:
                 _log.error(
                     "DeletionFailed", sink=sink, stream_id=kept.stream_id, reason=error.strerror or str(error)

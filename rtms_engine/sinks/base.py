@@ -215,6 +215,9 @@ class SinkSpec(msgspec.Struct, frozen=True):
     store: Callable[[Any], Store] | None = None
     """Called with a ``config_type`` value: what retention and deauthorization delete. None with a
     ``directory``: it is for its owner to delete."""
+    encrypts: bool = False
+    """What it writes in its ``directory`` goes through `rtms_engine.vault.files`, and is encrypted if the
+    configuration wants that. Of one that has a directory and does not, the engine says that it is in plain."""
     service: Callable[[Any, UnixClock], Service] | None = None
     """Called once, with a ``config_type`` value; must not block. Entering it raises `ConfigError` if
     it cannot work (an address in use, a directory that cannot be written)."""

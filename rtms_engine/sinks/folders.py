@@ -13,6 +13,7 @@ import msgspec
 
 from ..model.ids import StreamId
 from ..recording.folder import Folder
+from ..vault import files
 from .base import DeletionCause, Kept, StreamInfo
 
 NAME = ".stream.json"
@@ -49,6 +50,7 @@ def delete(path: Path) -> tuple[int, int]:
         path.rename(going)
     counted = Folder(going).contents(spared=NAME)
     if going.exists():
+        files.shred(going)
         shutil.rmtree(going)
     return counted
 
@@ -82,6 +84,7 @@ class FolderStore:
         """Complete what was begun."""
         going = list(self._root.glob(f"{_GOING}*"))
         for path in going:
+            files.shred(path)
             shutil.rmtree(path)
         return len(going)
 

@@ -9,17 +9,21 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from io import FileIO
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 
-from ..errors import SinkError
+from ..errors import SinkError, VaultError
 from ..model.ids import StreamId, path_safe
 from ..model.reasons import Outcome
+from ..vault import files
+from ..vault.files import Appended, adopt
 from .base import DeletionCause, Ending, Item, Kept, SinkSpec, StreamInfo
 from .lines import ending_line, item_line, stream_line
+
+_log = structlog.get_logger()
 
 
 class JsonlConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,6 +41,7 @@ class JsonlSink:
     def __init__(self, config: JsonlConfig) -> None:
         self._config = config
         self._path = config.path
+        self._file = Appended(self._path)
 
     async def open(self, stream: StreamInfo) -> None:
         """Begin the file. Raises SinkError if that is not possible."""
@@ -52,7 +57,7 @@ class JsonlSink:
         if ending.stop_reason.outcome is Outcome.ERASE:
             await asyncio.to_thread(self._erase)
         else:
-            await asyncio.to_thread(self._append, [ending_line(ending)])
+            await asyncio.to_thread(self._finish, [ending_line(ending)])
 
     def _record(self, item: Item) -> Any:
         return item_line(item, media=self._config.media)
@@ -60,23 +65,24 @@ class JsonlSink:
     def _begin(self, header: dict[str, Any]) -> None:
         with self._translated():
             self._config.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._path.touch(mode=0o600)
+            adopt(self._path)
+            self._file = Appended(self._path, None if self._path.exists() else files.new_key(self._path))
         self._append([header])
 
     def _append(self, records: Iterable[Any]) -> None:
         """Add all of them, or none: a batch that failed comes again."""
         lines = _encoder.encode_lines(list(records))
-        with self._translated(), self._path.open("ab", buffering=0) as file:
-            before = file.tell()
-            try:
-                append_all(file, lines)
-            except OSError:
-                file.truncate(before)
-                raise
+        with self._translated():
+            self._file.append(lines)
+
+    def _finish(self, records: Iterable[Any]) -> None:
+        self._append(records)
+        with self._translated():
+            files.finish(self._path)
 
     def _erase(self) -> None:
         with self._translated():
-            self._path.unlink(missing_ok=True)
+            files.delete(self._path)
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -84,13 +90,6 @@ class JsonlSink:
             yield
         except OSError as error:
             raise SinkError(f"cannot write {self._path}: {error.strerror}") from error
-
-
-def append_all(file: FileIO, data: bytes) -> None:
-    """Write all of ``data``; the system may take less at once. Raises OSError."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[file.write(rest) :]
 
 
 _encoder = msgspec.json.Encoder()
@@ -117,8 +116,12 @@ class JsonlStore:
     def kept(self) -> Iterator[Kept]:
         """One for each file that begins as ours do; a stream ended when its file was written last."""
         for path in sorted(self._directory.glob("*.jsonl")):
-            with path.open("rb") as file:
-                line = file.readline()
+            try:
+                with files.reading(path) as file:
+                    line = file.readline()
+            except VaultError as error:
+                _log.error("FileLocked", path=str(path), reason=error.why)
+                continue
             with contextlib.suppress(msgspec.DecodeError):
                 header = _decode_header(line)
                 written_ms = int(path.stat().st_mtime * 1000)
@@ -130,7 +133,7 @@ class JsonlStore:
         """Delete the file."""
         with contextlib.suppress(FileNotFoundError):  # another process deletes too
             size = Path(kept.place).stat().st_size
-            Path(kept.place).unlink()
+            files.delete(Path(kept.place))
             return 1, size
         return 0, 0
 
@@ -152,4 +155,5 @@ SPEC = SinkSpec(
     JsonlConfig,
     directory=lambda config: config.path,
     store=lambda config: JsonlStore(config.path),
+    encrypts=True,
 )

@@ -14,7 +14,6 @@ leaves nothing.
 """
 
 import contextlib
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
@@ -28,7 +27,8 @@ from ..model.media import AudioCodec
 from ..model.reasons import Outcome
 from ..recording.folder import Folder
 from ..recording.text import VTT_HEADER, Sentence, Transcript, json_lines, srt, vtt
-from ..vault.files import replacing
+from ..vault import files
+from ..vault.files import adopt, replacing
 from . import folders
 from .base import Ending, Item, SinkSpec, StreamInfo
 from .lines import item_line
@@ -68,6 +68,7 @@ class RawSink:
         self._folder = Folder(self._root / path_safe(stream.stream_id))
         with self._translated():
             folders.prepare(self._folder.path, stream)
+            adopt(self._folder.path)
             self._remember()
 
     def write(self, batch: Sequence[Item]) -> None:
@@ -99,7 +100,7 @@ class RawSink:
     def _remember(self) -> None:
         """Read what an earlier sink has heard; its last line may be cut off."""
         path = self._folder.path / "transcript.jsonl"
-        log = path.read_bytes() if path.exists() else b""
+        log = files.read(path) if path.exists() else b""
         for line in log.splitlines():
             with contextlib.suppress(msgspec.DecodeError):
                 self._transcript.read(_decode_sentence(line))
@@ -181,7 +182,7 @@ class _Additions:
         try:
             for name, parts in self._appended.items():
                 path = self._folder.path / name
-                self._sizes[path] = path.stat().st_size if path.exists() else 0
+                self._sizes[path] = files.size_of(path) if path.exists() else 0
                 self._folder.append(name, b"".join(parts))
         except OSError:
             self._undo()
@@ -190,7 +191,7 @@ class _Additions:
     def _undo(self) -> None:
         for path, size in self._sizes.items():
             with contextlib.suppress(OSError):  # what has failed may fail again; the first says why
-                os.truncate(path, size)
+                files.truncate(path, size)
         for path in self._stored:
             path.unlink(missing_ok=True)
 
@@ -216,4 +217,5 @@ SPEC = SinkSpec(
     directory=lambda config: config.directory,
     blocking=True,
     store=lambda config: folders.FolderStore(Path(config.directory)),
+    encrypts=True,
 )

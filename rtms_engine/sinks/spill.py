@@ -1,7 +1,8 @@
 """Items that wait on disk for a slow sink (overflow policy ``spill``).
 
 The files have no name: the system deletes them when they are closed, or the process dies, however it
-dies. They can be read by their owner alone, and only as long as this object lives.
+dies. They can be read by their owner alone, and only as long as this object lives. Where the engine encrypts,
+they are too, by keys that are in its memory alone.
 """
 
 import errno
@@ -18,6 +19,8 @@ import msgspec
 
 from ..model.events import StreamEvent
 from ..model.frames import AudioFrame, ChatMessage, ShareFrame, TranscriptSegment, VideoFrame
+from ..vault.files import scratch
+from ..vault.layout import Layout
 from .base import Item
 
 SEGMENT_BYTES = 16_000_000
@@ -38,8 +41,9 @@ _HEAD = struct.Struct("<BI")
 
 
 class _Segment:
-    def __init__(self, file: FileIO) -> None:
+    def __init__(self, file: FileIO, layout: Layout) -> None:
         self.file = file
+        self.layout = layout
         self.read = 0
         self.written = 0
 
@@ -94,7 +98,7 @@ class DiskSpill:
         if not self._segments or self._segments[-1].written >= SEGMENT_BYTES:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             file = tempfile.TemporaryFile(dir=self._directory, buffering=0)  # noqa: SIM115 - it lives on
-            self._segments.append(_Segment(file))
+            self._segments.append(_Segment(file, scratch(self._directory, file.fileno())))
         return self._segments[-1]
 
 
@@ -104,10 +108,7 @@ def _record(item: Item) -> bytes:
 
 
 def _write(segment: _Segment, data: bytes) -> None:
-    segment.file.seek(segment.written)
-    rest = memoryview(data)
-    while rest:
-        rest = rest[segment.file.write(rest) :]
+    segment.layout.write(segment.file.fileno(), data, segment.written)
 
 
 def _read(segment: _Segment) -> list[Item]:
@@ -128,5 +129,6 @@ def _read(segment: _Segment) -> list[Item]:
 
 
 def _bytes(segment: _Segment, count: int) -> bytes:
-    segment.file.seek(segment.read)
-    return segment.file.read(min(count, segment.written - segment.read))
+    return segment.layout.read(
+        segment.file.fileno(), min(count, segment.written - segment.read), segment.read
+    )

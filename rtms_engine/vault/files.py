@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import msgspec
 
 from ..errors import VaultError
-from .format import HEADER_BYTES, MAGIC, RECORD_BYTES, SALT_BYTES, Begin, Damaged, DataKey, begin_of
+from .format import (
+    HEADER_BYTES,
+    ID_BYTES,
+    KEY_BYTES,
+    MAGIC,
+    RECORD_BYTES,
+    SALT_BYTES,
+    Begin,
+    Damaged,
+    DataKey,
+    begin_of,
+)
 from .layout import PLAIN, Layout, RawFile
 
 if TYPE_CHECKING:
@@ -64,10 +75,10 @@ def unlocked(vault: Vault | None) -> Iterator[None]:
 
 
 def unlock(vault: Vault | None) -> None:
-    """Let this process use a vault."""
+    """Let this process use a vault, instead of an earlier one with the same directory of keys."""
     global _vaults  # noqa: PLW0603 - what is below a directory is the same for everybody in a process
     if vault is not None:
-        _vaults = (vault, *_vaults)
+        _vaults = (vault, *(one for one in _vaults if one.keys.path != vault.keys.path))
 
 
 def lock(vault: Vault | None) -> None:
@@ -123,11 +134,25 @@ def shred(path: Path) -> int:
     key_ids: set[bytes] = set()
     with contextlib.suppress(VaultError):  # a marker that is damaged: the files know too
         key_ids.update(filter(None, [_marked(path)]))
+    if not _vaults:
+        return 0
     for file in [one for one in path.rglob("*") if one.is_file()] if path.is_dir() else [path]:
         with contextlib.suppress(VaultError):
             if begin := _begin_of(file):
                 key_ids.add(begin.key_id)
     return sum(vault.keys.destroy(key_id) for key_id in key_ids for vault in _vaults)
+
+
+def delete(path: Path) -> None:
+    """Destroy the key of a file, and delete it; nothing happens if it is not there."""
+    shred(path)
+    path.unlink(missing_ok=True)
+
+
+def new_key(path: Path) -> DataKey | None:
+    """A key for a new file, if it is to be encrypted."""
+    vault = vault_over(path)
+    return vault.keys.make() if vault else None
 
 
 def adopt(path: Path) -> None:
@@ -231,10 +256,10 @@ def _sealed(path: Path, begin: Begin, header: bytes, *, in_full: bool) -> Layout
     return Sealed(path, cipher, header, None if in_full else WRITERS_MEMORY)
 
 
-def _created(path: Path, file: int, key: DataKey) -> Layout:
-    from .sealed import Sealed
+def _created(path: Path, file: int, key: DataKey, *, in_full: bool = False) -> Layout:
+    from .sealed import WRITERS_MEMORY, Sealed
 
-    return Sealed.create(path, file, key)
+    return Sealed.create(path, file, key, None if in_full else WRITERS_MEMORY)
 
 
 def reading(path: Path) -> BinaryIO:
@@ -269,6 +294,15 @@ def size_of(path: Path) -> int:
         return 0 if 0 < size < HEADER_BYTES and _is_torn(_first_bytes(path)) else size
     with reading(path) as file:
         return file.seek(0, os.SEEK_END)
+
+
+def scratch(directory: Path, file: int) -> Layout:
+    """The layout of an empty file that nobody else will read, encrypted if what is below ``directory`` is: by a
+    key that is nowhere but here.
+    """
+    if vault_over(directory) is None:
+        return PLAIN
+    return _created(directory, file, DataKey(os.urandom(ID_BYTES), os.urandom(KEY_BYTES)), in_full=True)
 
 
 def claim(path: Path, key: DataKey | None) -> None:

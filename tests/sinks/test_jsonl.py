@@ -1,12 +1,12 @@
 import base64
 import json
+import os
 import stat
 
 import msgspec
 import pytest
 
 from rtms_engine.errors import SinkError
-from rtms_engine.sinks import jsonl
 from rtms_engine.sinks.jsonl import JsonlConfig, JsonlSink
 from rtms_engine.sinks.registry import SinkConfig
 from tests.sinks.contract import SinkContract
@@ -112,18 +112,17 @@ async def test_a_disk_that_does_not_let_us(tmp_path):
 
 async def test_a_batch_that_failed_half_way_leaves_no_half(tmp_path, monkeypatch):
     """It is written again, and then stands there once."""
-    failing = [True]
+    failing = [True, False]
+    real = os.pwrite
 
-    def half(file, data):
-        if failing:
-            failing.pop()
-            file.write(data[: len(data) // 2])
+    def half(file, data, offset):
+        if failing and failing.pop():
             raise OSError(28, "No space left on device")
-        file.write(data)
+        return real(file, data[: len(data) // 2] if failing else data, offset)
 
     sink = JsonlSink(JsonlConfig(tmp_path))
     await sink.open(STREAM)
-    monkeypatch.setattr(jsonl, "append_all", half)
+    monkeypatch.setattr(os, "pwrite", half)
     with pytest.raises(SinkError, match="No space left"):
         await sink.write(ITEMS)
     await sink.write(ITEMS)

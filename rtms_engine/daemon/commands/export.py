@@ -14,6 +14,7 @@ from ...errors import ExportError
 from ...export.movie import AudioCodec, Exported, Wanted
 from ...export.movie import export as make_movie
 from ...export.source import Recording, read
+from .options import unlocking
 
 _SOMETHING_MISSING = 1
 _MOST_PROBLEMS = 10
@@ -47,6 +48,7 @@ _STATES = {
 )
 @click.option("--reencode", is_flag=True, help="Encode the video anew, all of it in one format.")
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
+@unlocking
 def export(
     folder: Path, movie: Path | None, slideshow: Path | None, audio: AudioCodec, reencode: bool, force: bool
 ) -> None:

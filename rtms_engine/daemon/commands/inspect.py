@@ -16,6 +16,7 @@ from ...capture.overview import Overview, overview
 from ...capture.reader import CaptureReader, find_captures
 from ...capture.scrub import scrub
 from ...errors import CaptureError
+from .options import unlocking
 
 
 @click.command()
@@ -28,6 +29,7 @@ from ...errors import CaptureError
     metavar="OUT",
     help="Write a copy without content there; of several FILEs, into the directory OUT.",
 )
+@unlocking
 def inspect(captures: Sequence[Path], as_json: bool, scrubbed: Path | None) -> None:
     """Show what is in captures: connections, messages by type, gaps, durations.
 

@@ -1,10 +1,15 @@
 """Options that several commands share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from ...config import load_keys
+from ...keeping import vault_of
+from ...vault import files
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -31,7 +36,23 @@ def config_options(command: _F) -> _F:
     return config(overrides(command))
 
 
+def unlocking(command: Callable[..., None]) -> Callable[..., None]:
+    """`config_options` for a command that reads what was stored: it can read what is encrypted, too."""
+
+    @wraps(command)
+    def with_keys(*args: Any, config: Path | None, overrides: Mapping[str, str], **options: Any) -> None:
+        with files.unlocked(vault_of(load_keys(config, overrides=overrides))):
+            command(*args, **options)
+
+    return config_options(with_keys)
+
+
 def _existing_default(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
+    return existing(path)
+
+
+def existing(path: Path | None) -> Path | None:
+    """The configuration that is meant: the default one, if there is one and no other is named."""
     return _DEFAULT_FILE if path is None and _DEFAULT_FILE.is_file() else path
 
 

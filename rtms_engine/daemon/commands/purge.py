@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from ...config import load_config
-from ...keeping import keeper_of
+from ...keeping import keeper_of, vault_of
 from ...sinks import registry
+from ...vault import files
 from .. import logging
 from .options import config_options
 
@@ -26,9 +27,11 @@ def purge(dry_run: bool, config: Path | None, overrides: Mapping[str, str]) -> N
     """
     loaded = load_config(config, overrides=overrides)
     logging.configure("warning")
+    sinks = [registry.build(sink) for sink in loaded.sinks]
+    files.unlock(vault_of(loaded, sinks))
     keeper = keeper_of(
         loaded,
-        [registry.build(sink) for sink in loaded.sinks],
+        sinks,
         lambda: int(time.time() * 1000),  # noqa: TID251 - a composition root
     )
     removals = keeper.sweep(dry_run=dry_run)

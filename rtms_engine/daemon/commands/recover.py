@@ -7,12 +7,14 @@ import click
 
 from ...recording import manifest
 from ...recording.recovery import recover as finish
+from .options import unlocking
 
 _NOT_ALL = 1
 
 
 @click.command()
 @click.argument("directories", metavar="DIR…", type=click.Path(path_type=Path), nargs=-1, required=True)
+@unlocking
 def recover(directories: Sequence[Path]) -> None:
     """Finish recordings whose engine was killed and whose streams never came back.
 

@@ -11,11 +11,14 @@ from rich.console import Console
 from rich.text import Text
 
 from ...capture.reader import find_captures
-from ...config import load_config
+from ...config import load_config, load_keys
+from ...keeping import vault_of
 from ...replay import Replayed, replay_file
 from ...sinks import registry
 from ...sinks.registry import ReadySink, SinkConfig
+from ...vault import files
 from .. import logging
+from .options import existing
 
 _PLACES = ("directory", "path")
 """What sinks call the place that they write to."""
@@ -80,6 +83,7 @@ def replay(
     logging.configure("warning")
     console = Console()
     sinks = _sinks(out, types, config)
+    files.unlock(vault_of(load_keys(existing(config)), sinks if config else ()))
     is_damaged = False
     for path in [one for given in captures for one in find_captures(given)]:
         replayed = replay_file(path, sinks, speed)

@@ -16,8 +16,9 @@ from ...api.problem import Problem, Refused
 from ...api.why import StreamStory
 from ...config import load_config
 from ...errors import ConfigError
-from ...keeping import shelf_of
+from ...keeping import shelf_of, vault_of
 from ...sinks import registry
+from ...vault import files
 from ..client import ApiClient, Declined, Unreachable, client_of
 from ..recorded import recorded_stories
 from .options import engine_options
@@ -96,6 +97,7 @@ def _kept(
     roots = [recordings] if recordings else []
     with contextlib.suppress(ConfigError):  # with --url or --recordings there need not be one
         loaded = load_config(config, overrides=overrides)
+        files.unlock(vault_of(loaded))
         if shelf := shelf_of(loaded):
             yield kept_stories(shelf, stream)
         sinks = [registry.build(sink) for sink in loaded.sinks if sink.type == "recording"]
