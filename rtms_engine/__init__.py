@@ -8,6 +8,7 @@ The plan of the house, from the cellar to the roof. Imports point down and inwar
 `wire`                  bytes ↔ messages in Zoom's words; signatures; Zoom's numbers
 `protocol`              decisions without I/O: events and time go in, commands and bytes come out
 `transport`             conversations with the outside: bytes over verified WebSockets
+`vault`                 the door to what is stored: in plain, or encrypted with a key for each recording
 `sinks`, `recording`    where frames go: the contract, the small built-ins, the recorder
 `capture`               what the wire said: written, read, inspected, scrubbed, said again
 `notifications`         what others are told of streams and recordings

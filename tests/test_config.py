@@ -206,6 +206,7 @@ def test_settings_come_in_the_order_of_the_example(loaded):
         "sinks",
         "api",
         "consent",
+        "encryption",
         "state",
         "limits",
         "log",

@@ -17,6 +17,7 @@ from rtms_engine.sinks import registry
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 NO_TRUE_DEFAULT = {
     "rtms.ca_file",
+    "encryption.key_file",
     "sinks.webhook.secrets",
     "sinks.webhook.secrets_file",
     "sinks.http.token",

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..sinks.base import DeletionCause
-from ..vault import files
+from ..vault.files import LEFTOVER, MARKER, shred
 from . import manifest
-from .folder import LEFTOVER, Folder
+from .folder import Folder
 from .log import EVENTS
 from .manifest import Manifest, Tombstone
 
@@ -58,7 +58,7 @@ def complete(path: Path) -> bool:
     """
     if manifest.load_tombstone(path) is None or not Folder(path).contents(spared=manifest.NAME)[0]:
         return False
-    files.shred(path)
+    shred(path)
     Folder(path).empty(spared=manifest.NAME)
     return True
 
@@ -68,9 +68,10 @@ def vanish(path: Path) -> bool:
     stream is erased begins another folder for it, which needs no tombstone. Blocks; raises OSError.
     """
     files = [file for file in path.rglob("*") if not file.is_dir() and not file.name.endswith(LEFTOVER)]
-    holds = any(file.name not in (manifest.NAME, EVENTS) and file.lstat().st_size for file in files)
+    holds = any(file.name not in (manifest.NAME, EVENTS, MARKER) and file.lstat().st_size for file in files)
     if holds or manifest.load_tombstone(path) is not None:
         return False
+    shred(path)
     shutil.rmtree(path)
     return True
 

@@ -163,4 +163,5 @@ SPEC = SinkSpec(
     directory=lambda config: config.directory,
     store=lambda config: outbox.OutboxStore(_path(config)),
     service=Outbox,
+    encrypts=True,
 )

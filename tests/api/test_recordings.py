@@ -13,6 +13,7 @@ import pytest
 from rtms_engine import ApiConfig, Engine, SinkConfig, StateConfig
 from rtms_engine.api.tokens import Scope, TokenFile
 from rtms_engine.audit.log import AuditLog
+from rtms_engine.config import EncryptionConfig, Secret
 from rtms_engine.model.media import MediaKind
 from rtms_engine.simulator import FakeZoom, synthetic_script
 from tests.api.support import answer, settle, zoom_and_api
@@ -42,8 +43,9 @@ async def recorded(
         yield zoom, engine, c, meeting.stream_id
 
 
-async def test_a_recording_from_the_list_to_its_bytes(tmp_path: Path) -> None:
-    async with recorded(tmp_path) as (_, _, client, stream_id):
+@pytest.mark.parametrize("keys", [(), (Secret("11" * 32),)], ids=["plain", "encrypted"])
+async def test_a_recording_from_the_list_to_its_bytes(tmp_path: Path, keys: tuple[Secret, ...]) -> None:
+    async with recorded(tmp_path, encryption=EncryptionConfig(key=keys)) as (_, _, client, stream_id):
         (listed,) = (await answer(client.get("/api/v1/recordings")))["recordings"]
         assert (listed["id"], listed["part"], listed["state"]) == (stream_id, 1, "done")
         assert len(listed["participants"]) == 2
@@ -67,8 +69,9 @@ async def test_a_recording_from_the_list_to_its_bytes(tmp_path: Path) -> None:
                 assert file["sha256"] in ("", sha256(content).hexdigest())
 
 
-async def test_ranges_and_unchanged_files(tmp_path: Path) -> None:
-    async with recorded(tmp_path) as (_, _, client, stream_id):
+@pytest.mark.parametrize("keys", [(), (Secret("11" * 32),)], ids=["plain", "encrypted"])
+async def test_ranges_and_unchanged_files(tmp_path: Path, keys: tuple[Secret, ...]) -> None:
+    async with recorded(tmp_path, encryption=EncryptionConfig(key=keys)) as (_, _, client, stream_id):
         url = f"/api/v1/streams/{stream_id}/artifacts/audio/mixed.wav"
         async with client.get(url) as response:
             whole, tag = await response.read(), response.headers["ETag"]

@@ -22,6 +22,7 @@ import msgspec
 from ...api.tokens import FILE
 from ...config import AppConfig, Config
 from ...errors import ConfigError
+from ...keeping import key_directory, vault_of
 from ...sinks import registry
 from ...supervisor.resources import look
 from ...transport.tls import client_context
@@ -61,6 +62,7 @@ def examine(config: Config, webhook_url: str | None, *, offline: bool) -> Iterat
     if config.state.directory:
         tokens = Path(config.state.directory) / FILE
         yield Row("API tokens", verdicts.token_file(str(tokens), _mode(tokens)))
+    yield Row("encryption", _encryption(config))
     yield from _network(config, offline=offline)
     yield Row("webhook", _webhook(config, webhook_url))
 
@@ -68,6 +70,13 @@ def examine(config: Config, webhook_url: str | None, *, offline: bool) -> Iterat
 def _secrets(app: AppConfig) -> Verdict:
     tokens = [token.reveal() for token in app.secret_token]
     return verdicts.secrets(app.name, app.client_id, app.client_secret.reveal(), tokens)
+
+
+def _encryption(config: Config) -> Verdict:
+    vault, place = vault_of(config), key_directory(config)
+    masters = [master.id for master in config.encryption.masters()]
+    in_use = vault.keys.masters_in_use() if vault else {}
+    return verdicts.encryption(masters, in_use, str(place), _mode(place) if place else None)
 
 
 # --- disks ---

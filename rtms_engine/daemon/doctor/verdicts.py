@@ -3,7 +3,7 @@
 Each answers with a `Verdict`, whose remedy says what to do. Who measures is `rtms_engine.daemon.doctor.probes`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from ...webhook.verify import TOLERANCE_S
@@ -165,6 +165,33 @@ def token_file(path: str, mode: int | None) -> Verdict:
     if mode & SECRET_MODE:
         return Verdict("FAIL", f"others may read or change {path}", f"chmod 600 {path}")
     return Verdict("OK", f"{path} is its owner's alone")
+
+
+def encryption(
+    masters: Sequence[str], in_use: Mapping[str, int], directory: str, mode: int | None
+) -> Verdict:
+    """Whether what is stored is encrypted, and can be read.
+
+    Args:
+        masters: the ids of the master keys that are given.
+        in_use: by the ids of master keys, how many recordings they open.
+        directory: of their keys.
+        mode: of that; None if it is not there.
+    """
+    locked = {master: count for master, count in in_use.items() if master not in masters}
+    if locked:
+        text = ", ".join(f"{count} keys need the master key {master}" for master, count in locked.items())
+        return Verdict(
+            "FAIL", f"{text}, which is not given", "Add it to [encryption] key_file, behind the others."
+        )
+    if mode is not None and mode & SECRET_MODE:
+        return Verdict("FAIL", f"others may read or change {directory}", f"chmod 700 {directory}")
+    if not masters:
+        return Verdict("OK", "off: what is stored is in plain")
+    old = sum(count for master, count in in_use.items() if master != masters[0])
+    if old:
+        return Verdict("WARN", f"{old} keys are wrapped by an older master key", "rtms-engine rewrap")
+    return Verdict("OK", f"by the master key {masters[0]}; {sum(in_use.values())} keys in {directory}")
 
 
 def reached(host: str, error: str, *, is_tls: bool = False) -> Verdict:
