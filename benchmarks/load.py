@@ -1,5 +1,6 @@
 """One load, carried by one contestant: both in processes of their own, watched from a third."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -169,9 +170,10 @@ def _ask(process: subprocess.Popen[str], line: Any) -> dict[str, Any]:
 def _family(pid: int) -> list[int]:
     """A process and its descendants."""
     family = [pid]
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            family += _family(int(child))
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # one that has just ended
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                family += _family(int(child))
     return family
 
 
