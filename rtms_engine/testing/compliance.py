@@ -42,7 +42,7 @@ VERB_S = 20.0
 CANCELLED_S = 4.5
 """What a cancelled write may take; after 5 s the engine abandons it."""
 SETTLE_S = 2.0
-"""How soon after `close` everything must be let go."""
+"""For so long after `close` something may be let go of, until the next of it is."""
 TRIES = 3
 """A machine may be busy with something else; a sink that blocks the loop does it every time."""
 
@@ -468,8 +468,14 @@ def _held() -> dict[str, int]:
 
 
 async def _settled(held: Callable[[], Sequence[Any]]) -> None:
-    deadline = time.perf_counter() + SETTLE_S
-    while held() and time.perf_counter() < deadline:  # noqa: ASYNC110 - threads and files send no events
+    """Wait until nothing is held, or until no more of it is let go of."""
+    before: Sequence[Any] = ()
+    deadline = 0.0
+    while now := list(held()):
+        if now != before:
+            before, deadline = now, time.perf_counter() + SETTLE_S
+        elif time.perf_counter() > deadline:
+            return
         await asyncio.sleep(0.01)
 
 
