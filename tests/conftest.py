@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.clock import VirtualClockLoop
 from tests.support.leaks import Listener
+from tests.support.ports import free_port
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: Any) -> Mapping[str, Callable[[], Any]]:
@@ -34,3 +35,15 @@ def no_leaks(listening: None) -> Iterator[None]:
     _LISTENER.leaks.clear()
     yield
     assert not _LISTENER.leaks, f"the log gives away {_LISTENER.leaks}"
+
+
+@pytest.fixture(scope="session")
+def unused_tcp_port_factory() -> Callable[[], int]:
+    """In place of the one of ``pytest-asyncio``, whose ports the system may give to somebody else."""
+    return free_port
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """One of them."""
+    return free_port()

@@ -13,7 +13,6 @@ import contextlib
 import json
 import os
 import random
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
@@ -26,6 +25,7 @@ import soundfile
 from rtms_engine.model.media import MediaKind
 from rtms_engine.simulator import FakeZoom, LiveMeeting, Sent, Timing, Why, stamp_of, synthetic_script
 from tests.e2e.support import APP
+from tests.support.ports import free_port
 
 KILLS = int(os.environ.get("RTMS_KILLS", "10"))
 SPEED = 4.0
@@ -54,12 +54,6 @@ max_memory_mb = 0
 type = "recording"
 directory = "{folder}/out"
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def until(what: str, is_so: Callable[[], bool]) -> None:

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.foreign.server import App
+from tests.support.ports import free_port
 
 READY_WITHIN = 30.0
 LEAVES_WITHIN = 20.0
@@ -28,13 +28,6 @@ def command() -> Path | None:
         return beside
     found = shutil.which("rtms-engine")
     return Path(found) if found else None
-
-
-def free_port() -> int:
-    """Return a port of loopback nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def toml(value: object) -> str:

@@ -13,8 +13,9 @@ from rtms_engine.model.retention import Retention
 from rtms_engine.simulator import FakeZoom, synthetic_script
 from rtms_engine.sinks.registry import BUILT_IN
 from tests.e2e.support import APP, over, recording, zoom_and_engine
-from tests.e2e.test_kill import free_port, listening, until
+from tests.e2e.test_kill import listening, until
 from tests.outbound.support import SECRET, receiver
+from tests.support.ports import free_port
 
 
 @pytest.mark.virtual_clock

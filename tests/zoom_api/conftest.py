@@ -1,7 +1,6 @@
 """Zoom's REST API on this machine, a meeting that is being streamed, and our client of it."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +10,7 @@ import pytest
 from rtms_engine.config import AppConfig
 from rtms_engine.simulator import App, FakeZoom
 from rtms_engine.zoom_api.client import ZoomApi
+from tests.support.ports import free_port
 
 EPOCH_S = 1_790_000_000
 RTMS = App("rtms-client-id", "rtms-client-secret", "secret-token")
@@ -65,6 +65,4 @@ async def api(zoom: FakeZoom, client: Callable[..., Any]) -> AsyncIterator[ZoomA
 @pytest.fixture
 def nobody() -> str:
     """An address where nobody listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
