@@ -1,6 +1,7 @@
 """Tests marked ``virtual_clock`` run on a loop whose time costs nothing (tests/support/clock.py)."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -9,6 +10,12 @@ import pytest
 from tests.support.clock import VirtualClockLoop
 from tests.support.leaks import Listener
 from tests.support.ports import free_port
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays to the end, modules and tests: not to be searched for garbage again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: Any) -> Mapping[str, Callable[[], Any]]:

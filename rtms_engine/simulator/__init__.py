@@ -23,6 +23,7 @@ from .chaos import Plan, chaos_plan
 from .faults import Faults, Injection
 from .ledger import ClientError, Ledger, LedgerSnapshot, Sent, Why, Withheld
 from .live import LiveMeeting, Options
+from .media import Media
 from .rest import Account, Answer
 from .script import Script, demo_script, load_script, synthetic_script
 from .simulate import Simulation, simulate
@@ -43,6 +44,7 @@ __all__ = [
     "Ledger",
     "LedgerSnapshot",
     "LiveMeeting",
+    "Media",
     "Options",
     "Plan",
     "Refusal",

@@ -215,7 +215,7 @@ class FakeZoom:
 
     async def start(
         self,
-        script: Script,
+        script: Script | Media,
         webhook_url: str | None = None,
         *,
         product: Product = MEETING,
@@ -228,7 +228,8 @@ class FakeZoom:
         """Start streaming a meeting: register it and send ``*_started``.
 
         Args:
-            script: what happens; its files are read now, once for all streams of the same script.
+            script: what happens; its files are read now, once for all streams of the same script. Or one
+                that is loaded, which several of these can share.
             webhook_url: who is told; None: nobody.
             product: what kind of meeting it is.
             app: whose stream it is.
@@ -245,7 +246,8 @@ class FakeZoom:
         facts = StreamFacts(product, entity_id, stream_id or secrets.token_hex(16), number)
         options = msgspec.structs.replace(options or Options(), **changes)
         start = _Start(app or self.apps[0], webhook_url, options)
-        meeting = self._register(facts, self._loaded(script), start, self.unix_ms() - int(options.from_ms))
+        media = script if isinstance(script, Media) else self._loaded(script)
+        meeting = self._register(facts, media, start, self.unix_ms() - int(options.from_ms))
         await meeting.begin()
         return meeting
 

@@ -16,7 +16,7 @@ import msgspec
 from rtms_engine import AudioParams, Engine, MediaKind, MediaParams
 from rtms_engine.model.events import GapNoted
 from rtms_engine.model.frames import AudioFrame
-from rtms_engine.simulator import FakeZoom, LiveMeeting, Plan, Script, chaos_plan, synthetic_script
+from rtms_engine.simulator import FakeZoom, LiveMeeting, Media, Plan, chaos_plan, synthetic_script
 from rtms_engine.simulator.chaos import Mute
 from rtms_engine.simulator.ledger import Why
 from rtms_engine.sinks.base import StreamInfo
@@ -63,9 +63,9 @@ class Played(msgspec.Struct, frozen=True):
 
 
 @cache
-def script(duration_ms: int, speakers: int) -> Script:
-    """Somebody always speaks."""
-    return synthetic_script(speakers, duration_ms, 2_000)
+def script(duration_ms: int, speakers: int) -> Media:
+    """Somebody always speaks. All meetings of one kind say the same, so it is made once."""
+    return Media(synthetic_script(speakers, duration_ms, 2_000))
 
 
 def play(seed: int, plan: Plan | None = None, folder: Path | None = None) -> Played:
@@ -80,7 +80,7 @@ def play(seed: int, plan: Plan | None = None, folder: Path | None = None) -> Pla
         return runner.run(_play(seed, plan, script(duration_ms, speakers), random, folder))
 
 
-async def _play(seed: int, plan: Plan, script: Script, random: Random, folder: Path | None) -> Played:
+async def _play(seed: int, plan: Plan, script: Media, random: Random, folder: Path | None) -> Played:
     loop = asyncio.get_running_loop()
     heard: list[tuple[int, int]] = []
     gaps: list[Span] = []

@@ -15,7 +15,7 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from rtms_engine.errors import ConfigError, ConnectFailed
+from rtms_engine.errors import ConnectFailed
 from rtms_engine.transport.endpoint import Endpoint, EndpointPolicy
 from rtms_engine.transport.picows import PicowsConnector
 from rtms_engine.transport.tls import client_context
@@ -420,20 +420,3 @@ async def test_a_server_without_tls(ca_file):
     async with a_server() as other:
         endpoint = LOOPBACK.endpoint(other.endpoint.url.replace("ws:", "wss:"))
         await fails(endpoint, Other.connector_type(client_context(ca_file)))
-
-
-@pytest.mark.parametrize("content", [None, b"", b"no certificate"])
-def test_a_ca_file_that_cannot_be_used(tmp_path, content):
-    """A sentence that names the key and the file."""
-    path = tmp_path / "ca.pem"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(ConfigError, match=r"rtms\.ca_file: cannot load certificates"):
-        client_context(path)
-
-
-def test_nothing_older_than_tls_1_2():
-    context = client_context()
-    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
-    assert context.check_hostname
-    assert context.verify_mode is ssl.CERT_REQUIRED
