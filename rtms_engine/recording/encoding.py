@@ -31,6 +31,8 @@ _OPUS_RATES = (8000, 12_000, 16_000, 24_000, 48_000)
 _OPUS_BITS = {8000: 24_000, 16_000: 32_000}
 """Bits a second of each channel, where it is not those of full band."""
 _OPUS_FULL_BAND_BITS = 64_000
+_SAME_BYTES = {"fflags": "+bitexact"}
+"""The same sound is the same file: else FFmpeg draws the number of an Ogg stream (RFC 3533 §6) by lot."""
 _OPUS_EFFORT = {"compression_level": "5"}
 """Twice as fast as the best, and nobody hears the difference in speech."""
 _FRAME_MS, _SILENT_FRAMES = 20, 6
@@ -97,7 +99,7 @@ def _encode_flac(wav: WavFile, span: Span, file: Any) -> None:
 
 def _encode_opus(wav: WavFile, span: Span, file: Any) -> None:
     rate = wav.sample_rate if wav.sample_rate in _OPUS_RATES else _OPUS_RATES[-1]
-    with av.open(file, "w", format="ogg") as container:
+    with av.open(file, "w", format="ogg", options=_SAME_BYTES) as container:
         stream: Any = container.add_stream("libopus", rate=rate, options=_OPUS_EFFORT)
         stream.layout, stream.format = _layout(wav), "s16"
         stream.bit_rate = _OPUS_BITS.get(rate, _OPUS_FULL_BAND_BITS) * wav.channels

@@ -17,7 +17,7 @@ from rtms_engine.capture.reader import CaptureReader
 from rtms_engine.daemon.cli import main
 from rtms_engine.model.media import MediaKind
 from rtms_engine.model.reasons import StopReason
-from rtms_engine.simulator import LiveMeeting, demo_script
+from rtms_engine.simulator import LiveMeeting, demo_script, synthetic_script
 from tests.e2e.support import APP, over, recording, zoom_and_engine
 from tests.support.clock import VirtualClockLoop
 
@@ -92,6 +92,50 @@ def test_two_replays_are_the_same_files_and_the_sound_is_that_of_the_live_one(
             (".wav", ".jpg", ".vtt", ".srt", "transcript.jsonl", "chat.jsonl", "participants.json")
         ):
             assert digest == live[name], name
+
+
+@pytest.mark.parametrize("form", ["flac", "opus"])
+def test_two_replays_are_the_same_in_every_format(captured: Captured, tmp_path: Path, form: str) -> None:
+    """At two speeds: sound, moving pictures, texts, manifest."""
+    config = tmp_path / "engine.toml"
+    app = '[[apps]]\nclient_id = "a"\nclient_secret = "b"\nsecret_token = "c"\n'
+    config.write_text(f'{app}[[sinks]]\ntype = "recording"\nformat = "{form}"\n')
+    for speed in ("max", "50"):
+        given = ("--config", config, "--out", tmp_path / speed, "--speed", speed)
+        result = run("replay", captured.file, *given)
+        assert result.exit_code == 0, result.output
+    assert hashes(tmp_path / "max") == hashes(tmp_path / "50")
+    suffixes = {Path(name).suffix for name in hashes(tmp_path / "max")}
+    assert {f".{form}", ".mp4", ".jpg", ".json", ".jsonl", ".vtt", ".srt"} <= suffixes
+
+
+def test_two_meetings_at_once_are_replayed_as_two(tmp_path: Path) -> None:
+    """Each has a file of its own; their folder is one capture."""
+    captured = Captured(tmp_path)
+
+    async def both() -> list[LiveMeeting]:
+        rtms = RtmsConfig(allow_insecure_loopback=True, capture=True, capture_directory=str(captured.captures))
+        async with zoom_and_engine(recording(captured.recordings), rtms=rtms) as (zoom, engine):
+            scripts = [synthetic_script(speakers=n, duration_ms=4_000, camera=True) for n in (1, 3)]
+            meetings = [await zoom.start(script, engine.webhook_url) for script in scripts]
+            for meeting in meetings:
+                await over(engine, meeting)
+        return meetings
+
+    with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
+        meetings = runner.run(both())
+    for again in ("one", "two"):
+        result = run("replay", captured.captures, "--out", tmp_path / again)
+        assert result.exit_code == 0, result.output
+    one, live = hashes(tmp_path / "one"), hashes(captured.recordings)
+    assert one == hashes(tmp_path / "two")
+    assert all(any(meeting.stream_id in name for name in one) for meeting in meetings)
+    sounds = [name for name in one if name.endswith(".wav")]
+    assert sum("mixed" in name for name in sounds) == 2
+    assert len(sounds) > 4
+    assert all(one[name] == live[name] for name in sounds)
+    listed = json.loads(run("inspect", captured.captures, "--json").output)
+    assert {two["stream_id"] for two in listed} == {meeting.stream_id for meeting in meetings}
 
 
 def test_inspect_counts_what_zoom_sent(captured: Captured) -> None:
