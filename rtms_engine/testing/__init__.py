@@ -5,7 +5,8 @@
   engine, or a product in another process.
 """
 
-from .compliance import CHECKS, Check, Finding, NotCompliant, Report, check_sink
+from .checks import CHECKS, Check
+from .compliance import Finding, NotCompliant, Report, check_sink
 from .meetings import FakeZoomMeetings, Played
 
 __all__ = [

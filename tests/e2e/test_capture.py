@@ -114,7 +114,9 @@ def test_two_meetings_at_once_are_replayed_as_two(tmp_path: Path) -> None:
     captured = Captured(tmp_path)
 
     async def both() -> list[LiveMeeting]:
-        rtms = RtmsConfig(allow_insecure_loopback=True, capture=True, capture_directory=str(captured.captures))
+        rtms = RtmsConfig(
+            allow_insecure_loopback=True, capture=True, capture_directory=str(captured.captures)
+        )
         async with zoom_and_engine(recording(captured.recordings), rtms=rtms) as (zoom, engine):
             scripts = [synthetic_script(speakers=n, duration_ms=4_000, camera=True) for n in (1, 3)]
             meetings = [await zoom.start(script, engine.webhook_url) for script in scripts]

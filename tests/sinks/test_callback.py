@@ -3,8 +3,6 @@ import asyncio
 import pytest
 
 from rtms_engine.sinks.callback import CallbackConfig, CallbackSink
-from rtms_engine.sinks.registry import SinkConfig
-from tests.sinks.contract import SinkContract
 from tests.sinks.items import AUDIO, CHAT, FINISHED, ITEMS, STREAM
 
 heard = []
@@ -12,12 +10,6 @@ heard = []
 
 def hear(stream, item):
     heard.append((stream, item))
-
-
-class TestCallbackSink(SinkContract):
-    @pytest.fixture(params=[hear, f"{__name__}:hear"])
-    def sink_config(self, request):
-        return SinkConfig("callback", options={"callback": request.param})
 
 
 pytestmark = pytest.mark.virtual_clock

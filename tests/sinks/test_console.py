@@ -7,16 +7,7 @@ import pytest
 
 from rtms_engine.errors import SinkError
 from rtms_engine.sinks.console import ConsoleConfig, ConsoleSink, printable
-from rtms_engine.sinks.registry import SinkConfig
-from tests.sinks.contract import SinkContract
 from tests.sinks.items import ADA, AUDIO, CHAT, FINISHED, ITEMS, STREAM, STREAM_ID, TRANSCRIPT
-
-
-class TestConsoleSink(SinkContract):
-    @pytest.fixture
-    def sink_config(self):
-        return SinkConfig("console", options={"content": True})
-
 
 pytestmark = pytest.mark.virtual_clock
 

@@ -12,7 +12,6 @@ from rtms_engine.sinks import registry
 from rtms_engine.sinks.base import Ending
 from rtms_engine.sinks.registry import SinkConfig
 from tests.outbound.support import receiver
-from tests.sinks.contract import SinkContract
 from tests.sinks.items import FINISHED, ITEMS, JOINED, REVOKED, STREAM, T0_MS
 
 pytestmark = pytest.mark.virtual_clock
@@ -29,13 +28,6 @@ def made(url, /, **options):
 
 def lines(received):
     return [json.loads(line) for line in received.body.splitlines()]
-
-
-class TestHttpSink(SinkContract):
-    @pytest.fixture
-    async def sink_config(self):
-        async with receiver(clock) as server:
-            yield SinkConfig("http", options={"url": server.url, "allow_private": True})
 
 
 async def test_a_batch_is_one_post_of_lines():

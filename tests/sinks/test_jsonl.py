@@ -8,16 +8,7 @@ import pytest
 
 from rtms_engine.errors import SinkError
 from rtms_engine.sinks.jsonl import JsonlConfig, JsonlSink
-from rtms_engine.sinks.registry import SinkConfig
-from tests.sinks.contract import SinkContract
 from tests.sinks.items import AUDIO, FINISHED, ITEMS, REVOKED, STREAM, STREAM_ID
-
-
-class TestJsonlSink(SinkContract):
-    @pytest.fixture(params=[False, True])
-    def sink_config(self, tmp_path, request):
-        return SinkConfig("jsonl", options={"path": str(tmp_path), "media": request.param})
-
 
 pytestmark = pytest.mark.virtual_clock
 

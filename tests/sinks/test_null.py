@@ -1,15 +1,7 @@
 import pytest
 
 from rtms_engine.sinks.null import NullSink
-from rtms_engine.sinks.registry import SinkConfig
-from tests.sinks.contract import SinkContract
 from tests.sinks.items import ITEMS
-
-
-class TestNullSink(SinkContract):
-    @pytest.fixture
-    def sink_config(self):
-        return SinkConfig("null")
 
 
 @pytest.mark.virtual_clock

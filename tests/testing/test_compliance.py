@@ -11,28 +11,31 @@ import pytest
 from rtms_engine.model.reasons import Outcome
 from rtms_engine.sinks.registry import SinkConfig
 from rtms_engine.stream import sink_call
-from rtms_engine.testing import CHECKS, NotCompliant, check_sink, compliance
-
-BUILT_IN = {
-    "recording": {"directory": "{}"},
-    "jsonl": {"path": "{}"},
-    "raw": {"directory": "{}"},
-    "console": {"content": True},
-    "callback": {"callback": f"{__name__}:listen"},
-    "null": {},
-}
+from rtms_engine.testing import CHECKS, NotCompliant, check_sink, checks
 
 
 def listen(stream, item):
     """A program's own function."""
 
 
-@pytest.mark.parametrize("sink_type", BUILT_IN)
-async def test_the_built_in_sinks_pass(sink_type, tmp_path):
+BUILT_IN = [
+    ("recording", {"directory": "{}"}),
+    ("recording", {"directory": "{}", "format": "opus", "align": "trimmed"}),
+    ("jsonl", {"path": "{}"}),
+    ("jsonl", {"path": "{}", "media": True}),
+    ("raw", {"directory": "{}"}),
+    ("console", {"content": True}),
+    ("callback", {"callback": f"{__name__}:listen"}),
+    ("callback", {"callback": listen}),
+    ("null", {}),
+]
+
+
+@pytest.mark.parametrize(("sink_type", "given"), BUILT_IN)
+async def test_the_built_in_sinks_pass(sink_type, given, tmp_path):
     stored_in = tmp_path / "a" / "b"
     options = {
-        key: value.format(stored_in) if isinstance(value, str) else value
-        for key, value in BUILT_IN[sink_type].items()
+        key: value.format(stored_in) if isinstance(value, str) else value for key, value in given.items()
     }
     report = await check_sink(SinkConfig(sink_type, options=options), stored_in=stored_in)
     assert len(report.findings) == len(CHECKS)
@@ -105,6 +108,20 @@ class KeepsWhatIsOver(GoodSink):
     async def close(self, ending):
         if not self.is_resumed:
             await super().close(ending)
+
+
+class Bewildered(GoodSink):
+    """It can be written anything, and is then of no use."""
+
+    failed = False
+
+    async def write(self, batch):
+        for item in batch:
+            self.failed = self.failed or type(item).__module__.endswith("testing.checks")
+
+    async def close(self, ending):
+        assert not self.failed
+        await super().close(ending)
 
 
 class Sulks(GoodSink):
@@ -201,6 +218,7 @@ BROKEN = {
     Keeps: "revoked",
     KeepsWhatIsOver: "revoked_later",
     Sulks: "failed_write",
+    Bewildered: "failed_write",
     RefusesRepetition: "same_batch_again",
     Stubborn: "cancelled_write",
     ConvertsCancellation: "cancelled_write",
@@ -222,8 +240,8 @@ def test_every_check_is_shown_to_fail():
 async def test_a_broken_sink_is_found_out(broken, tmp_path, monkeypatch):
     """By the check that is about it, which passes with the good one; and the report says the clause."""
     monkeypatch.setattr(sink_call, "GRACE_S", 0.5)
-    monkeypatch.setattr(compliance, "CANCELLED_S", 0.4)
-    monkeypatch.setattr(compliance, "SETTLE_S", 0.2)
+    monkeypatch.setattr(checks, "CANCELLED_S", 0.4)
+    monkeypatch.setattr(checks, "SETTLE_S", 0.2)
     stored_in = tmp_path / "a" / "in"
     check = next(check for check in CHECKS if check.name == BROKEN[broken])
     try:
