@@ -29,9 +29,10 @@ _LISTENER = Listener()
 
 
 @pytest.fixture(scope="session", autouse=True)
-def listening() -> Iterator[None]:
-    """To everything that is logged, from the first test to the last."""
+def listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """To everything that is logged, from the first test to the last, here and in processes that tests start."""
     _LISTENER.install()
+    _LISTENER.install_in_processes(tmp_path_factory.mktemp("heard"))
     yield
     _LISTENER.remove()
 
@@ -41,6 +42,7 @@ def no_leaks(listening: None) -> Iterator[None]:
     """No test may log a secret, or what people are called or say."""
     _LISTENER.leaks.clear()
     yield
+    _LISTENER.hear_processes()
     assert not _LISTENER.leaks, f"the log gives away {_LISTENER.leaks}"
 
 

@@ -47,6 +47,7 @@ class Child:
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
+                umask=0o077,  # what it writes is the meeting's
             )
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or error

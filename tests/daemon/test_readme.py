@@ -55,7 +55,11 @@ def port(unused_tcp_port: int) -> int:
 @contextmanager
 def running(command: list[str], folder: Path, port: int) -> Iterator["subprocess.Popen[str]"]:
     """A program of ours, from the moment it is ready; ended by SIGTERM, which must go well."""
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(folder)}
+    environment = {
+        **os.environ,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": f"{folder}{os.pathsep}{os.environ['PYTHONPATH']}",
+    }
     with subprocess.Popen(
         command,
         cwd=folder,

@@ -1,10 +1,14 @@
 """Listens to everything that is logged while the suite runs, for secrets and for what people said.
 
 It sees what a line is when it is written: rendered, or at least redacted where a test has taken the line for
-itself (`structlog.testing.capture_logs`).
+itself (`structlog.testing.capture_logs`). It hears libraries that log with ``logging``, and the standard error of
+the Python processes that the suite starts (`tests/support/heard/sitecustomize.py`).
 """
 
+import logging
+import os
 import re
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -17,6 +21,9 @@ CONTENT = ("Ana Reader", "Cem Dealer", "Ada Lovelace", "speaks from millisecond"
 """Names and sentences of the suite's meetings."""
 _SIGNATURE = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 """HMAC-SHA256 in hexadecimal, as handshakes and webhooks are signed."""
+
+HEARD = Path(__file__).parent / "heard"
+FOLDER = "SUITE_HEARS_IN"
 
 _Logger = structlog._base.BoundLoggerBase
 
@@ -38,6 +45,8 @@ class Listener:
         self.lines = 0
         self.leaks: list[str] = []
         self._original = _Logger._process_event
+        self._folder: Path | None = None
+        self._read: dict[Path, int] = {}
 
     def install(self) -> None:
         """From now on."""
@@ -53,10 +62,39 @@ class Listener:
             return said
 
         _Logger._process_event = process
+        make = logging.getLogRecordFactory()
+
+        def record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+            made = make(*args, **kwargs)
+            hear(f"{made.getMessage()} {made.exc_info or ''}")
+            return made
+
+        logging.setLogRecordFactory(record)
 
     def remove(self) -> None:
         """No more."""
         _Logger._process_event = self._original
+        logging.setLogRecordFactory(logging.LogRecord)
+
+    def install_in_processes(self, folder: Path) -> None:
+        """In all that are started from now on, with this environment or one made of it."""
+        self._folder = folder
+        os.environ[FOLDER] = str(folder)
+        paths = [str(HEARD), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+
+    def hear_processes(self) -> None:
+        """What they have written since the last time."""
+        if self._folder is None:
+            return
+        for path in self._folder.iterdir():
+            with path.open("rb") as file:
+                file.seek(self._read.get(path, 0))
+                said = file.read()
+            whole = said.rfind(b"\n") + 1
+            self._read[path] = self._read.get(path, 0) + whole
+            for line in said[:whole].decode("utf-8", "replace").splitlines():
+                self._hear(f"process {path.name}: {line}")
 
     def _hear(self, line: str) -> None:
         self.lines += 1

@@ -1,5 +1,6 @@
 """The listener hears, and what it hears fails a test."""
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,40 @@ def test_every_logger_is_heard(is_captured, capsys):
     assert "only-here" in listener.leaks[0]
 
 
+def test_libraries_are_heard():
+    """Whatever is done with their records: the daemon sets handlers of its own."""
+    listener = Listener("only-here")
+    listener.install()
+    try:
+        logging.getLogger("somebody.else").warning("said %s", "only-here")
+    finally:
+        listener.remove()
+    assert len(listener.leaks) == 1, listener.leaks
+
+
+@pytest.mark.parametrize("word", ["client-secret", "nothing"])
+def test_processes_are_heard(tmp_path, monkeypatch, word):
+    """What one writes to its standard error, wherever that goes."""
+    monkeypatch.setenv("PYTHONPATH", "")
+    monkeypatch.setenv("SUITE_HEARS_IN", "")
+    listener = Listener()
+    (tmp_path / "heard").mkdir()
+    listener.install_in_processes(tmp_path / "heard")
+    script = f"import sys; print('first', file=sys.stderr); print('{word}', file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert done.stderr.decode().split() == ["first", word], "and it is written as before"
+    for _ in range(2):
+        listener.hear_processes()
+    assert (listener.lines, len(listener.leaks)) == (2, int(word == "client-secret"))
+
+
+def test_a_leak_of_a_process_fails_its_test(pytester_like):
+    """The daemon's too: it is one."""
+    child = "__import__('subprocess').run([sys.executable, '-c', 'import sys; sys.exit(\"{}\")'])"
+    assert pytester_like(child.format("client-secret")) == 1
+    assert pytester_like(child.format("nothing")) == 0
+
+
 def test_a_leak_fails_its_test(pytester_like):
     """The suite's own fixture, on a suite of one test."""
     assert pytester_like("structlog.get_logger().warning('x', reason='client-secret')") == 1
@@ -53,7 +88,7 @@ def pytester_like(tmp_path):
 
     def run(line):
         test = tmp_path / "test_one.py"
-        test.write_text(f"import structlog\n\ndef test_one():\n    {line}\n")
+        test.write_text(f"import sys\nimport structlog\n\ndef test_one():\n    {line}\n")
         command = [
             sys.executable,
             "-m",
