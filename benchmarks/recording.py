@@ -7,6 +7,9 @@ CPU time are compared.
 
 ``formats``: CPU seconds and bytes per recorded minute by format, from the first packet to finished files.
 
+``encrypted``: CPU seconds and bytes per recorded minute of two voices and their mix, in plain and encrypted at rest,
+batch for batch in turns.
+
 ``meeting``: a long meeting of many participants, recorded as fast as it goes. How many times faster
 than real time, and by how much did memory grow in the second half? Four hours and fifty participants are the
 size that the engine promises, and that of ``full``.
@@ -30,6 +33,8 @@ from rtms_engine.recording.encoding import Sound
 from rtms_engine.recording.folder import Folder
 from rtms_engine.recording.recorder import Recorder
 from rtms_engine.sinks.base import Ending, StreamInfo
+from rtms_engine.vault.files import Vault, unlocked
+from rtms_engine.vault.keys import KeyDirectory, MasterKey
 
 from .frame import Result, Series, Size, main
 
@@ -154,6 +159,40 @@ def formats(root: Path, minutes: float) -> dict[str, Any]:
     return costs
 
 
+def encrypted(root: Path, minutes: float) -> dict[str, float]:
+    """Two recordings of the same, one with a key."""
+    vault = Vault(KeyDirectory(root / "keys", [MasterKey("benchmark", bytes(32))]))
+    vault.cover([root / "encrypted"])
+    spent = {"plain": 0.0, "encrypted": 0.0}
+    ana, cem = Speaker(1001, "Ana"), Speaker(1002, "Cem")
+    with unlocked(vault):
+        recorders = {}
+        for name in spent:
+            info = stream(name)
+            recorders[name] = Recorder(Folder.create(root / name, info), info)
+        for second in range(round(minutes * 60)):
+            for name, recorder in recorders.items():
+                pairs = zip(spoken(stream(name), ana, second), spoken(stream(name), cem, second), strict=True)
+                frames = [frame for pair in pairs for frame in pair]
+                begun = time.process_time()
+                recorder.write(frames)
+                spent[name] += time.process_time() - begun
+        for name, recorder in recorders.items():
+            begun = time.process_time()
+            recorder.close(ENDING, "")
+            spent[name] += time.process_time() - begun
+    size = {
+        name: sum(path.stat().st_size for path in (root / name).rglob("*.wav")) / minutes for name in spent
+    }
+    return {
+        "plain_cpu_s": round(spent["plain"] / minutes, 4),
+        "encrypted_cpu_s": round(spent["encrypted"] / minutes, 4),
+        "ratio": round(spent["encrypted"] / max(spent["plain"], 1e-9), 2),
+        "plain_bytes": round(size["plain"]),
+        "encrypted_bytes": round(size["encrypted"]),
+    }
+
+
 def meeting(root: Path, hours: float) -> dict[str, Any]:
     """Two at a time speak in turns, of all participants; some are silent for hours."""
     info = stream("long")
@@ -191,10 +230,11 @@ def resident_mb() -> float:
 
 
 def measure(size: Size) -> Result:
-    """All three."""
+    """All four."""
     with tempfile.TemporaryDirectory() as folder:
         batches = batch(_made(folder, "batch"), size)
         costs = formats(_made(folder, "formats"), MINUTES[size])
+        at_rest = encrypted(_made(folder, "encrypted"), MINUTES[size])
         long = meeting(_made(folder, "meeting"), HOURS[size])
     resident = [(float(at), mb) for at, mb in enumerate(long.pop("resident_mb"))]
     ratio = batches.pop("ratio")
@@ -203,7 +243,7 @@ def measure(size: Size) -> Result:
             "batch_times_the_cost_of_plain_writes": ratio,
             "meeting_times_faster_than_real_time": long["times_faster_than_real_time"],
         },
-        {"batch": batches, "per_minute": costs, "meeting": long},
+        {"batch": batches, "per_minute": costs, "encryption_per_minute": at_rest, "meeting": long},
         [Series("a long meeting", "twentieths of it", "memory, MB", resident)],
     )
 

@@ -37,10 +37,13 @@ def decrypt(source: Path, target: Path) -> Iterator[Decrypted]:
         target: must not be there.
 
     Raises:
-        VaultError: there is no key for something, which is not written then.
+        VaultError: there is no key for it.
         OSError: the disk does not let us.
     """
+    for marker in source.rglob(files.MARKER):
+        files.key_of_folder(marker.parent)
     if not source.is_dir():
+        files.key_of_file(source)
         yield _file(source, target, is_over=False, digest="")
         return
     listed = {
@@ -58,7 +61,6 @@ def decrypt(source: Path, target: Path) -> Iterator[Decrypted]:
         place.parent.mkdir(_FOLDER_MODE, parents=True, exist_ok=True)
         known = manifest.load(path.parent) if path.name == manifest.NAME else None
         if known is not None and known.encryption is not None:
-            files.key_of_folder(path.parent)  # without a key, the names are missing
             manifest.save(Folder(place.parent), msgspec.structs.replace(known, encryption=None))
             yield Decrypted(place, "")
             continue
@@ -70,7 +72,11 @@ def decrypt(source: Path, target: Path) -> Iterator[Decrypted]:
 def _file(source: Path, target: Path, *, is_over: bool, digest: str) -> Decrypted:
     """One file; holes stay holes."""
     problem = ""
-    with files.reading(source) as encrypted:
+    try:
+        encrypted = files.reading(source, tolerant=True)
+    except VaultError as error:
+        return Decrypted(target, error.why)
+    with encrypted:
         try:
             is_final = files.verify(source)
             problem = "something is missing at its end" if is_over and not is_final else ""

@@ -17,7 +17,7 @@ from ..model.reasons import Outcome
 from ..model.retention import Retention
 from ..model.signals import AppDeauthorized
 from ..sinks.base import DeletionCause, Ending, Kept, Store, StreamInfo
-from ..vault.files import delete
+from ..vault.files import delete, is_encrypted
 
 _REQUESTED, _CARRIED_OUT = "app_deauthorized", "deauthorization_completed"
 _BEGUN, _DELETED, _FAILED = "deletion_begun", "stream_deleted", "deletion_failed"
@@ -277,6 +277,8 @@ class Keeper:
                 "place": kept.place,
                 "cause": cause,
             }
+            if is_encrypted(Path(kept.place)):
+                about["encrypted"] = 1  # its key is destroyed with it
             number = begun or self.note(_BEGUN, about)
             try:
                 files, size = self._stores[sink].delete(kept, cause, self._unix_ms())

@@ -126,7 +126,10 @@ def key_of_file(path: Path) -> DataKey | None:
 
 def is_encrypted(path: Path) -> bool:
     """Whether a folder, or a file, is encrypted. No key is needed to say so."""
-    return bool(_marked(path) if path.is_dir() else _begin_of(path))
+    try:
+        return bool(_marked(path) if path.is_dir() else _begin_of(path))
+    except VaultError:  # what is damaged was
+        return True
 
 
 def shred(path: Path) -> int:
@@ -224,7 +227,9 @@ def reveal(key_id: bytes, data: bytes, path: Path) -> bytes:
 # --- files ---
 
 
-def layout_of(path: Path, file: int, *, key: DataKey | None = None, in_full: bool = False) -> Layout:
+def layout_of(
+    path: Path, file: int, *, key: DataKey | None = None, in_full: bool = False, tolerant: bool = False
+) -> Layout:
     """How the bytes of an open file lie on the disk.
 
     Args:
@@ -232,6 +237,7 @@ def layout_of(path: Path, file: int, *, key: DataKey | None = None, in_full: boo
         file: its descriptor.
         key: encrypts it if it is empty; then it must be writable.
         in_full: whether all of it will be read, and not only what was written last.
+        tolerant: what is behind something that was changed counts as not there.
     """
     header = os.pread(file, HEADER_BYTES, 0)
     try:
@@ -239,7 +245,7 @@ def layout_of(path: Path, file: int, *, key: DataKey | None = None, in_full: boo
     except Damaged as error:
         raise VaultError(path, str(error)) from None
     if found is not None:
-        return _sealed(path, found, header, in_full=in_full)
+        return _sealed(path, found, header, in_full=in_full, tolerant=tolerant)
     if key is not None and (not header or _is_torn(header)):
         os.ftruncate(file, 0)
         return _created(path, file, key)
@@ -248,12 +254,12 @@ def layout_of(path: Path, file: int, *, key: DataKey | None = None, in_full: boo
     return PLAIN
 
 
-def _sealed(path: Path, begin: Begin, header: bytes, *, in_full: bool) -> Layout:
+def _sealed(path: Path, begin: Begin, header: bytes, *, in_full: bool, tolerant: bool) -> Layout:
     from .cipher import FileCipher
     from .sealed import WRITERS_MEMORY, Sealed
 
     cipher = FileCipher(_key(begin.key_id, path).secret, begin)
-    return Sealed(path, cipher, header, None if in_full else WRITERS_MEMORY)
+    return Sealed(path, cipher, header, None if in_full else WRITERS_MEMORY, tolerant=tolerant)
 
 
 def _created(path: Path, file: int, key: DataKey, *, in_full: bool = False) -> Layout:
@@ -262,11 +268,11 @@ def _created(path: Path, file: int, key: DataKey, *, in_full: bool = False) -> L
     return Sealed.create(path, file, key, None if in_full else WRITERS_MEMORY)
 
 
-def reading(path: Path) -> BinaryIO:
-    """A file to be read."""
+def reading(path: Path, *, tolerant: bool = False) -> BinaryIO:
+    """A file to be read; ``tolerant``: as far as nobody has changed it."""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        layout = layout_of(path, file, in_full=True)
+        layout = layout_of(path, file, in_full=True, tolerant=tolerant)
         if layout is PLAIN:
             return open(path, "rb", opener=lambda *_: file)
         return cast(BinaryIO, io.BufferedReader(RawFile(file, layout, writable=False), 2 * RECORD_BYTES))

@@ -37,16 +37,25 @@ class Sealed:
         cipher: of the file.
         header: its first bytes.
         most: parts of the file to remember, see `Extents`.
+        tolerant: what is behind something that was changed counts as not there.
 
     Raises:
         VaultError: the header was changed.
     """
 
-    def __init__(self, path: Path, cipher: FileCipher, header: bytes, most: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        cipher: FileCipher,
+        header: bytes,
+        most: int | None = None,
+        *,
+        tolerant: bool = False,
+    ) -> None:
         self.path = path
         self._cipher = cipher
         self._header = header
-        self._most = most
+        self._is_tolerant = tolerant
         try:
             self._tail = cipher.begin(header)
         except Damaged as error:
@@ -159,7 +168,8 @@ class Sealed:
                 self._extents.take(record)
                 self._tail = record.tail
         except Damaged as error:
-            raise self._damaged(error) from None
+            if not self._is_tolerant:
+                raise self._damaged(error) from None
 
     def _ready(self, file: int) -> Tail:
         """The tail, behind which there is nothing: what a killed process has written in part is cut off."""

@@ -8,6 +8,8 @@ import pytest
 
 from rtms_engine.errors import ConfigError
 from rtms_engine.outbound.queue import Message, Queue
+from rtms_engine.vault import files
+from tests.vault.support import vault
 
 
 @pytest.fixture
@@ -107,3 +109,23 @@ def test_a_directory_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="cannot be used as a queue"):
         Queue(tmp_path / "file" / "one.sqlite3", 5)
+
+
+def test_where_the_engine_encrypts_bodies_are_encrypted(tmp_path, path):
+    """Those that were there before are delivered too; without the key the queue cannot be used, and says so."""
+    before = Queue(path, 5)
+    before.put([message(1)], due_s=100.0)
+    before.close()
+    keys = vault(tmp_path / "keys", covers=(path.parent,))
+    with files.unlocked(keys):
+        for _ in range(2):
+            queue = Queue(path, 5)
+            queue.put([message(2)], due_s=100.0)
+            queue.close()
+        assert b"body 2" not in b"".join(one.read_bytes() for one in path.parent.iterdir())
+    with pytest.raises(ConfigError, match="no key is configured"):
+        Queue(path, 5)
+    with files.unlocked(keys):
+        queue = Queue(path, 5)
+        assert [one.body for one in queue.take(100.0, 10.0, 9)] == [b"body 1", b"body 2"]
+        queue.close()

@@ -248,12 +248,10 @@ async def test_a_file_that_was_changed_or_cut(tmp_path, root, unlocked):
     changed.write_bytes(raw)
     cut.write_bytes(cut.read_bytes()[:-64])
     replaced.write_bytes(b"[]")
-    with pytest.raises(VaultError, match="is not encrypted"):
-        list(decrypt(folder, tmp_path / "no"))
-    replaced.unlink()
     done = {one.path.name: one.problem for one in decrypt(folder, tmp_path / "out")}
     assert "was changed" in done.pop("events.jsonl")
     assert done.pop("mixed.wav") == "something is missing at its end"
+    assert "is not encrypted" in done.pop("chat.json")
     assert set(done.values()) == {""}
 
 

@@ -13,6 +13,7 @@ import soundfile
 from click.testing import CliRunner
 
 from rtms_engine import RtmsConfig, SinkConfig, StateConfig
+from rtms_engine.audit.log import AuditLog
 from rtms_engine.capture import tape
 from rtms_engine.capture.reader import CaptureReader
 from rtms_engine.config import ApiConfig, EncryptionConfig
@@ -21,7 +22,7 @@ from rtms_engine.model.secret import Secret
 from rtms_engine.recording import manifest
 from rtms_engine.recording.decryption import decrypt
 from rtms_engine.simulator import FakeZoom, Timing, synthetic_script
-from tests.e2e.support import over, recording, zoom_and_engine
+from tests.e2e.support import APP, over, recording, zoom_and_engine
 from tests.e2e.test_kill import a_second, engine, free_port, until
 from tests.outbound.support import SECRET, receiver
 
@@ -165,6 +166,10 @@ async def test_deleting_destroys_the_keys(tmp_path, monkeypatch):
                 assert response.status == 200
         assert len(list(keys.iterdir())) == 5
         [folder] = (path.parent for path in tmp_path.glob(f"recordings/*/*/{second.stream_id}/manifest.json"))
+        deleted = [one for one in AuditLog(tmp_path / "state").entries() if one.action == "stream_deleted"]
+        assert {one.about["sink"]: one.about.get("encrypted") for one in deleted} == {
+            "recording": 1, "jsonl": 1, "raw": 1, "capture": 1, "webhook": None,
+        }  # fmt: skip
         encryption = manifest.load(folder).encryption
         (keys / f"{encryption.key}.key").unlink()
         async with aiohttp.ClientSession(engine.api_url) as client:
@@ -175,14 +180,17 @@ async def test_deleting_destroys_the_keys(tmp_path, monkeypatch):
 
 
 async def test_kill_nine_and_a_key_from_a_file(tmp_path, monkeypatch):
-    """The next engine goes on in the same folder with the same key; ``decrypt`` gives a whole recording."""
+    """The next engine, whose streams run in other processes, goes on in the same folder with the same key;
+    ``decrypt`` gives a whole recording.
+    """
     master = tmp_path / "master.key"
     master.write_text(KEY)
     monkeypatch.setenv("RTMS_ENGINE__ENCRYPTION__KEY_FILE", str(master))
+    monkeypatch.setenv("RTMS_ENGINE__SERVER__WORKERS", "2")
     port = free_port()
     waits = Timing(connect_window_s=600.0, signaling_window_s=600.0, media_window_s=600.0)
     script = synthetic_script(duration_ms=60_000, chat_every_ms=300)
-    async with FakeZoom([_app()], tls=False, timing=waits) as zoom:
+    async with FakeZoom([APP], tls=False, timing=waits) as zoom:
         async with engine(tmp_path, port):
             meeting = await zoom.start(script, f"http://127.0.0.1:{port}/webhook", speed=4.0)
             await asyncio.sleep(0.5)
@@ -211,12 +219,6 @@ async def test_kill_nine_and_a_key_from_a_file(tmp_path, monkeypatch):
     ran = await asyncio.to_thread(CliRunner().invoke, main, arguments)
     assert ran.exit_code == 1
     assert "master key" in ran.output and "set [encryption] key_file" in ran.output
-
-
-def _app():
-    from tests.e2e.support import APP
-
-    return APP
 
 
 def _bytes_of(folder: Path) -> int:

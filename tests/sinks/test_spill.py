@@ -7,7 +7,9 @@ import pytest
 
 from rtms_engine.sinks import spill
 from rtms_engine.sinks.spill import DiskSpill
+from rtms_engine.vault import files
 from tests.sinks.items import AUDIO, CHAT, ITEMS
+from tests.vault.support import vault
 
 
 def open_files():
@@ -82,3 +84,18 @@ def test_a_full_disk_takes_all_or_nothing(tmp_path):
     disk.append([AUDIO])
     assert everything(disk) == [CHAT, AUDIO]
     disk.close()
+
+
+def test_where_the_engine_encrypts_it_is_encrypted(tmp_path):
+    """By a key that is in memory alone; what comes back is the same."""
+    with files.unlocked(vault(tmp_path / "keys", covers=(tmp_path / "spill",))):
+        disk = DiskSpill(tmp_path / "spill")
+        disk.append(ITEMS)
+        [segment] = disk._segments
+        content = Path(f"/proc/self/fd/{segment.file.fileno()}").read_bytes()
+        assert len(content) > 500
+        assert CHAT.text.encode() not in content
+        assert AUDIO.payload not in content
+        assert everything(disk) == [*ITEMS]
+        disk.close()
+    assert not (tmp_path / "keys").exists()
