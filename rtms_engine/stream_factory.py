@@ -38,7 +38,6 @@ from .transport.connectors import connector
 from .transport.endpoint import EndpointPolicy
 from .transport.tls import client_context
 from .transport.turnstile import OrderlyConnector, Turnstile
-from .vault.files import unlock
 from .wire.signature import handshake_signature
 
 _log = structlog.get_logger()
@@ -54,7 +53,8 @@ class StreamFactory:
         """Raises ConfigError if a sink or the CA file cannot be used."""
         self._apps = {app.name: app for app in config.apps}
         self._sinks = [registry.build(sink) for sink in config.sinks]
-        unlock(vault_of(config, self._sinks))
+        self.vault = vault_of(config, self._sinks)
+        """The keys of what the sinks store, to be unlocked before anything is; None: it is in plain."""
         if config.encryption.masters():
             for sink in self._sinks:
                 if sink.writes_to_disk and not sink.spec.encrypts:

@@ -18,6 +18,7 @@ from ..processes.messages import Configure, Noted
 from ..stream_factory import StreamFactory
 from ..telemetry.story import Note, hearing
 from ..telemetry.tap import tap
+from ..vault.files import unlock
 from . import logging, process
 
 
@@ -40,7 +41,9 @@ def _configured(said: Configure, note: Note) -> StreamFactory:
     logging.configure(said.config.log.level, said.config.log.format)
     tap(hearing(note, _unix_ms))
     structlog.contextvars.bind_contextvars(process=said.number)
-    return StreamFactory(said.config, _unix_ms, random.random)
+    factory = StreamFactory(said.config, _unix_ms, random.random)
+    unlock(factory.vault)
+    return factory
 
 
 def _unix_ms() -> int:

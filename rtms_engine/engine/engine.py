@@ -48,6 +48,7 @@ from ..supervisor.resources import look, memory_mb
 from ..supervisor.supervisor import Supervisor
 from ..telemetry.histogram import Histogram
 from ..telemetry.story import Entry, Note
+from ..vault.files import lock, unlock
 from ..webhook.receiver import WebhookReceiver, WebhookStatistics
 from ..zoom_api.calls import Action
 from ..zoom_api.client import ZoomApi
@@ -152,6 +153,8 @@ class Engine:
         """
         self._started_s = self._unix_s()
         async with AsyncExitStack() as stack:
+            unlock(self._terms.factory.vault)
+            stack.callback(self._lock)
             await stack.enter_async_context(self._intake)
             await stack.enter_async_context(self._auditing)
             self._auditing.config_in_force(self._terms.config)
@@ -224,6 +227,7 @@ class Engine:
         What a running engine cannot change is said in the log. Raises ConfigError, and then changes nothing.
         """
         before, self._terms = self._terms, self._terms_of(config)
+        unlock(self._terms.factory.vault)
         if self._pool is not None:
             self._pool.configure(config)
         self._secret_tokens.clear()
@@ -288,6 +292,9 @@ class Engine:
             worker.request_end()
 
     # --- what its parts ask of it ---
+
+    def _lock(self) -> None:
+        lock(self._terms.factory.vault)
 
     def _terms_of(self, config: Config) -> Terms:
         return terms_of(config, self._unix_ms, self._random, self._notices.deleted)

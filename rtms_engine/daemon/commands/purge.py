@@ -28,7 +28,7 @@ def purge(dry_run: bool, config: Path | None, overrides: Mapping[str, str]) -> N
     loaded = load_config(config, overrides=overrides)
     logging.configure("warning")
     sinks = [registry.build(sink) for sink in loaded.sinks]
-    files.unlock(vault_of(loaded, sinks))
+    click.get_current_context().with_resource(files.unlocked(vault_of(loaded, sinks)))
     keeper = keeper_of(
         loaded,
         sinks,

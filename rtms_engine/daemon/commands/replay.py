@@ -83,7 +83,8 @@ def replay(
     logging.configure("warning")
     console = Console()
     sinks = _sinks(out, types, config)
-    files.unlock(vault_of(load_keys(existing(config)), sinks if config else ()))
+    vault = vault_of(load_keys(existing(config)), sinks if config else ())
+    click.get_current_context().with_resource(files.unlocked(vault))
     is_damaged = False
     for path in [one for given in captures for one in find_captures(given)]:
         replayed = replay_file(path, sinks, speed)

@@ -97,7 +97,7 @@ def _kept(
     roots = [recordings] if recordings else []
     with contextlib.suppress(ConfigError):  # with --url or --recordings there need not be one
         loaded = load_config(config, overrides=overrides)
-        files.unlock(vault_of(loaded))
+        click.get_current_context().with_resource(files.unlocked(vault_of(loaded)))
         if shelf := shelf_of(loaded):
             yield kept_stories(shelf, stream)
         sinks = [registry.build(sink) for sink in loaded.sinks if sink.type == "recording"]
