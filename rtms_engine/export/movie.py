@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import av
 import msgspec
@@ -62,6 +62,13 @@ class Exported(msgspec.Struct, frozen=True):
     """What is missing, since it could not be read."""
 
 
+class Subtitles(NamedTuple):
+    """What is read, and in which language (ISO 639-2)."""
+
+    texts: Sequence[Screen]
+    language: str
+
+
 Progress = Callable[[int, int], None]
 """Told how many milliseconds of how many are done."""
 
@@ -90,7 +97,8 @@ def export(recording: Recording, target: Path, wanted: Wanted, progress: Progres
             replacing(target) as file,
             av.open(file.name, "w", "mp4", options={"movflags": "+faststart"}) as movie,
         ):
-            _mux(movie, recording.t0_ms, tracks, texts, marks, lambda at_ms: progress(at_ms, duration_ms))
+            subtitles = Subtitles(texts, recording.language)
+            _mux(movie, recording.t0_ms, tracks, subtitles, marks, lambda at_ms: progress(at_ms, duration_ms))
         progress(duration_ms, duration_ms)
     except (av.FFmpegError, OSError) as error:
         raise ExportError(f"cannot write {target}: {error.strerror or error}") from error
@@ -168,7 +176,7 @@ def _mux(
     movie: OutputContainer,
     t0_ms: int,
     tracks: Sequence[Track],
-    texts: Sequence[Screen],
+    subtitles: Subtitles,
     marks: Sequence[Chapter],
     progress: Callable[[int], None],
 ) -> None:
@@ -177,8 +185,8 @@ def _mux(
     for track in tracks:
         track.add_to(movie)
     streams = [track.packets() for track in tracks]
-    if texts:
-        streams.append(_subtitles(movie, texts))
+    if subtitles.texts:
+        streams.append(_subtitles(movie, subtitles))
     movie.set_chapters(
         [
             {
@@ -197,15 +205,16 @@ def _mux(
         movie.mux(packet)
 
 
-def _subtitles(movie: OutputContainer, texts: Sequence[Screen]) -> Iterator[AnyPacket]:
+def _subtitles(movie: OutputContainer, subtitles: Subtitles) -> Iterator[AnyPacket]:
     """A track of 3GPP Timed Text (ETSI TS 126 245 §5.17): each text behind its length."""
     stream = movie.add_stream("mov_text")
     stream.codec_context.subtitle_header = _STYLE
     stream.codec_context.time_base = stream.time_base = MILLISECONDS
     stream.metadata["handler_name"] = "Subtitles"
+    stream.metadata["language"] = subtitles.language
 
     def packets() -> Iterator[AnyPacket]:
-        for screen in texts:
+        for screen in subtitles.texts:
             text = screen.text.encode()
             packet = av.Packet(struct.pack(">H", len(text)) + text)
             packet.pts = packet.dts = screen.at_ms

@@ -14,10 +14,11 @@ import msgspec
 from ..errors import ExportError
 from ..recording import manifest, mp4
 from ..recording.folder import Folder
-from ..recording.log import Happened, events_in
+from ..recording.log import TRANSCRIPT, Happened, events_in
 from ..recording.parameter_sets import BadSyntaxError, sets_in
 from ..recording.wav import WavFile
 from ..vault import files
+from .languages import language_of
 from .titles import Cue, read_vtt
 
 DIRECTORIES = {"camera": "video", "share": "share"}
@@ -72,6 +73,8 @@ class Recording(msgspec.Struct, frozen=True):
     share: Pictures
     sounds: list[Sound]
     cues: list[Cue]
+    language: str
+    """Of the cues; see `language_of`."""
     happened: list[Happened]
     unreadable: list[str]
     """Files of pictures that say nothing of themselves any more."""
@@ -105,6 +108,7 @@ def read(path: Path) -> Recording:
             _pictures(folder, "share", said.t0_ms, unreadable),
             _sounds(folder, said),
             _cues(path),
+            language_of(folder.lines(TRANSCRIPT)),
             list(events_in(folder)),
             unreadable,
         )

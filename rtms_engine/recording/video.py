@@ -65,6 +65,8 @@ class Mp4File:
         self._fragments = 0
         self._last_ms: int | None = None
         self._duration_ms = _USUAL_DURATION_MS
+        self._shown: dict[int, str] = {}
+        """Whose pictures this process has written: names by user id."""
 
     @classmethod
     def create(cls, folder: Folder, stem: str, sets: ParameterSets, t0_ms: int, kind: str) -> Self:
@@ -86,8 +88,9 @@ class Mp4File:
         file._append(mp4.header(width, height, configuration(sets)) + mp4.label_box(label))
         return file
 
-    def write(self, unit: AccessUnit) -> None:
-        """Add a picture. One that is not later than the last is put a millisecond behind it."""
+    def write(self, unit: AccessUnit, speaker: Speaker) -> None:
+        """Add a picture of somebody. One that is not later than the last is put a millisecond behind it."""
+        self._shown[speaker.user_id] = speaker.name
         at_ms = unit.timestamp_ms
         if self._last_ms is not None:
             at_ms = max(at_ms, self._last_ms + 1)
@@ -102,6 +105,13 @@ class Mp4File:
             self._append(mp4.fragment(self._fragments + 1, self._pending, self._duration_ms))
             self._fragments += 1
             self._pending = []
+
+    def whose(self) -> dict[str, Any]:
+        """The only participant whose pictures are in it; empty if there are several, or it is not known."""
+        if len(self._shown) != 1:
+            return {}
+        [(user_id, name)] = self._shown.items()
+        return {"user_id": user_id, "name": name}
 
     @property
     def newest_ms(self) -> int | None:
@@ -217,7 +227,10 @@ class Pictures:
         """The files, described. Blocks; raises OSError."""
         stills = f"{self._kind}_picture"
         return [
-            *(Artefact.of(self._folder, file.path, file.label, **file.span()) for file in self._files),
+            *(
+                Artefact.of(self._folder, file.path, file.label, **file.span(), **file.whose())
+                for file in self._files
+            ),
             *(
                 Artefact.of(
                     self._folder, path, stills, user_id=user_id, start_ms=timestamp_ms, end_ms=timestamp_ms
@@ -227,10 +240,11 @@ class Pictures:
         ]
 
     def _note_source(self, frame: VideoFrame | ShareFrame) -> PictureSourceChanged | None:
-        speaker, self._speaker = self._speaker, frame.speaker
-        if speaker.user_id == frame.speaker.user_id:
+        if self._speaker.user_id == frame.speaker.user_id:
+            self._speaker = frame.speaker
             return None
         self._cut()
+        self._speaker = frame.speaker
         self._gate = KeyFrameGate()  # parameter sets are those of one camera
         return PictureSourceChanged(
             frame.timestamp_ms, self._kind, Participant(frame.speaker.user_id, frame.speaker.name)
@@ -247,7 +261,7 @@ class Pictures:
                 if not self._gate.admits(unit):
                     self._skipped.pictures_before_key_frame += unit.is_picture
                 elif unit.is_picture:
-                    self._file_for(unit).write(unit)
+                    self._file_for(unit).write(unit, self._speaker)
             except BadAccessUnitError:
                 self._skipped.bad_pictures += 1
 

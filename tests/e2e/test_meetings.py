@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import av
 import msgspec
 import numpy as np
 import pytest
@@ -22,6 +23,9 @@ from rtms_engine import (
     TranscriptSegment,
     VideoParams,
 )
+from rtms_engine.errors import ExportError
+from rtms_engine.export.movie import Wanted, export
+from rtms_engine.export.source import read
 from rtms_engine.model.products import PRODUCTS, Product
 from rtms_engine.simulator import FakeZoom, Faults, Injection, LiveMeeting, Script, synthetic_script
 from rtms_engine.stream.worker import StreamStatistics
@@ -112,6 +116,83 @@ async def test_one_participants_camera(tmp_path: Path) -> None:
     meeting, stats, _, _ = await recorded(tmp_path, media=media)
     assert_nothing_lost(meeting, stats)
     assert stats.received[MediaKind.VIDEO] > 100
+
+
+def two_cameras() -> Script:
+    """Turns of two seconds; both cameras are on from the beginning, the second one's until the fifth second."""
+    other = SCRIPT.participants[1]
+    [camera] = SCRIPT.video
+    second = msgspec.structs.replace(camera, user_id=other.user_id, user_name=other.user_name, end_ms=5_000)
+    return msgspec.structs.replace(SCRIPT, video=(camera, second))
+
+
+FIRST, SECOND = (one.user_id for one in SCRIPT.participants[:2])
+
+
+@pytest.mark.parametrize(
+    ("follow", "shown"),
+    [
+        ("active_speaker", [FIRST, SECOND, FIRST]),
+        ("first_camera", [FIRST]),
+        (f"user:{SECOND}", [SECOND]),
+        (f"user:{SCRIPT.participants[1].user_name}", [SECOND]),
+        ("user:Nobody", []),
+    ],
+)
+async def test_whose_camera_is_recorded(tmp_path: Path, follow: str, shown: list[int]) -> None:
+    """By policy, end to end: the pictures say whose they are, in the log, in the manifest, and in the chapters."""
+    media = MediaParams(video=VideoParams(mode="single_participant"))
+    async with zoom_and_engine(recording(tmp_path), media=media, follow=follow) as (zoom, engine):
+        meeting = await zoom.start(two_cameras(), engine.webhook_url)
+        stats = await over(engine, meeting)
+    assert_nothing_lost(meeting, stats)
+    folder, manifest = manifest_of(tmp_path, meeting)
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    changes = [one for one in events if one["type"] == "picture_source_changed" and one["kind"] == "camera"]
+    assert [one["participant"]["user_id"] for one in changes] == shown
+    cameras = [one for one in manifest["artefacts"] if one["kind"] == "camera"]
+    names = {one.user_id: one.user_name for one in SCRIPT.participants}
+    if len(shown) == 1:
+        assert {(one["user_id"], one["name"]) for one in cameras} == {(shown[0], names[shown[0]])}
+    else:
+        assert len([one for one in cameras if "user_id" not in one]) == len(shown) // 2
+    exported = export(read(folder), tmp_path / "meeting.mp4", Wanted(), lambda _, __: None)
+    assert not exported.problems
+    with av.open(str(tmp_path / "meeting.mp4")) as movie:
+        titles = [chapter["metadata"]["title"] for chapter in movie.chapters()]
+        assert bool([one for one in movie.streams.video if one.metadata["handler_name"] == "Camera"]) is bool(
+            shown
+        )
+    if len(shown) > 1:
+        assert [title for title in titles if title != "Start"] == [names[who] for who in shown]
+
+
+@pytest.mark.parametrize(("codec", "fps"), [("jpg", 1), ("png", 1), ("h264", 15)])
+async def test_a_shared_screen_of_every_codec(tmp_path: Path, codec: Any, fps: int) -> None:
+    """Pictures stay files and become a slide show on request; H.264 is a film. Both are a track of the movie."""
+    media = MediaParams(share=ShareParams(codec=codec, fps=fps))
+    meeting, stats, folder, manifest = await recorded(tmp_path, media=media)
+    assert_nothing_lost(meeting, stats)
+    sent = meeting.ledger.frames[MediaKind.SHARE]
+    files = list((folder / "share").iterdir())
+    assert {path.suffix for path in files} == {".mp4" if codec == "h264" else f".{codec}"}
+    assert len(files) == (1 if codec == "h264" else sent)
+    assert not any(manifest["skipped"].values())
+    target = tmp_path / "out.mp4"
+    assert not export(read(folder), target, Wanted(), lambda _, __: None).problems
+    with av.open(str(target)) as movie:
+        [share] = [one for one in movie.streams.video if one.metadata["handler_name"] == "Screen share"]
+        [subtitles] = movie.streams.subtitles
+        assert subtitles.metadata["language"] == "eng"
+        assert sum(1 for _ in movie.decode(share)) == sent
+    if codec == "h264":
+        with pytest.raises(ExportError, match="no single pictures"):
+            export(read(folder), target, Wanted(slides_only=True), lambda _, __: None)
+        return
+    export(read(folder), target, Wanted(slides_only=True), lambda _, __: None)
+    with av.open(str(target)) as movie:
+        times = [frame.time for frame in movie.decode(video=0)]
+    assert times == pytest.approx([float(n) for n in range(sent)], abs=0.1)
 
 
 async def test_pause_and_resume(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import av
+import msgspec
 import numpy as np
 import pytest
 
@@ -343,3 +345,24 @@ def test_a_movie_is_as_long_as_its_sound(tmp_path: Path, target: Path, form: Any
         if shutil.which("ffprobe"):
             found = subprocess.run(probe, capture_output=True, text=True, check=True).stdout
             assert float(found) == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("said_in", "found"),
+    [(["en", "de", "de"], "deu"), (["fr-CA"], "fra"), (["zh-Hant"], "zho"), ([""], None), (["tlh"], None)],
+)
+def test_subtitles_say_their_language(
+    tmp_path: Path, target: Path, said_in: list[str], found: str | None
+) -> None:
+    """That in which most is said; of what Zoom does not know, none."""
+    segments = [
+        msgspec.structs.replace(
+            said(1000 * n, 1000 * n + 900, "Five words are said here."), language=language
+        )
+        for n, language in enumerate(said_in)
+    ]
+    folder = record(tmp_path / "in", [sound(20 * n, TONE) for n in range(150)], segments)
+    exported(folder, target)
+    with av.open(str(target)) as file:
+        [subtitles] = file.streams.subtitles
+        assert subtitles.metadata.get("language") in ({found} if found else {None, "und"})

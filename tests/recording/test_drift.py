@@ -4,13 +4,16 @@ import random
 
 import pytest
 
-from rtms_engine.model.frames import AudioFrame
+from rtms_engine.model.frames import AudioFrame, ShareFrame, VideoFrame
+from rtms_engine.model.media import AudioParams
 from rtms_engine.recording.audio import Voice
 from rtms_engine.recording.drift import ClockDrift, SampleDrift
+from rtms_engine.recording.folder import Folder
 from rtms_engine.recording.label import Label
 from rtms_engine.recording.manifest import Skipped
+from rtms_engine.recording.recorder import Recorder
 from rtms_engine.recording.wav import WavFile
-from tests.recording.support import ANA, T0, sound
+from tests.recording.support import ANA, END, STREAM, T0, manifest_of, sound
 
 
 def voice_of(tmp_path, first: AudioFrame) -> Voice:
@@ -64,3 +67,21 @@ def test_little_says_nothing_about_a_clock() -> None:
     for second in range(30):
         clock.note(T0 + second * 1000, float(second))
     assert clock.ppm is None
+
+
+def test_how_media_drift_apart_is_in_the_manifest(tmp_path) -> None:
+    """Ten minutes of sound, camera and shared screen, whose clocks at the sender run at three speeds."""
+    drift = {"audio": 0.0, "video": 60.0, "share": -40.0}
+    recorder = Recorder(Folder.create(tmp_path, STREAM), STREAM)
+    for second in range(0, 600, 2):
+        at_ms = {kind: T0 + round(1000 * second * (1 + ppm / 1e6)) for kind, ppm in drift.items()}
+        recorder.write(
+            [
+                AudioFrame(STREAM.stream_id, ANA, at_ms["audio"], float(second), AudioParams(), bytes(640)),
+                VideoFrame(STREAM.stream_id, ANA, at_ms["video"], float(second), "h264", b"\0\0\1\x09\x10"),
+                ShareFrame(STREAM.stream_id, ANA, at_ms["share"], float(second), "h264", b"\0\0\1\x09\x10"),
+            ]
+        )
+    recorder.close(END, "")
+    found = manifest_of(recorder.folder.path)["clock_drift_ppm"]
+    assert found == {kind: pytest.approx(ppm, abs=5) for kind, ppm in drift.items()}
