@@ -2,10 +2,12 @@
 
 import asyncio
 import gc
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
+import structlog
 
 from tests.support.clock import VirtualClockLoop
 from tests.support.leaks import Listener
@@ -56,3 +58,15 @@ def unused_tcp_port_factory() -> Callable[[], int]:
 def unused_tcp_port() -> int:
     """One of them."""
     return free_port()
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """A command that runs in this process configures the log for the process; the next test is not its."""
+    configured, root = structlog.get_config(), logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    if structlog.get_config() != configured:
+        structlog.configure(**configured)
+    root.handlers[:] = handlers
+    root.setLevel(level)

@@ -7,7 +7,6 @@ withheld is said, every stream reaches its end, and nothing is left behind.
 import gc
 import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,13 +30,10 @@ CHUNKS = (
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
+def quiet() -> None:
     """A hundred thousand warnings would cost more than the meetings; one seed by itself tells all."""
-    before = structlog.get_config()
     if not ONE:
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    yield
-    structlog.configure(**before)
 
 
 def open_files() -> int:

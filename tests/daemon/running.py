@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import structlog
-
 from rtms_engine import Engine, SinkConfig
 from rtms_engine.model.media import MediaKind
 from rtms_engine.simulator import FakeZoom, LiveMeeting, Script, synthetic_script
@@ -43,7 +41,6 @@ class Running:
         asyncio.run_coroutine_threadsafe(stop(), self._loop)
 
     async def _run(self, script: Script) -> None:
-        structlog.reset_defaults()  # a process of its own would not have what another test has left
         self._loop, self._leave = asyncio.get_running_loop(), asyncio.Event()
         state = StateConfig(directory=str(self.folder / "state"))
         async with (

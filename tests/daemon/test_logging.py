@@ -8,17 +8,6 @@ import structlog
 from rtms_engine.daemon.logging import configure, is_sensitive
 
 
-@pytest.fixture(autouse=True)
-def undone():
-    """Logging belongs to the process: give it back as it was."""
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    yield
-    root.handlers = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
-
-
 @pytest.fixture
 def logged():
     """Configures logging; afterwards gives the lines that were written."""

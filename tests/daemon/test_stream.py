@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-import structlog
 from click.testing import CliRunner
 
 from rtms_engine.daemon.cli import main
@@ -41,8 +40,7 @@ def run(tmp_path, zoom):
         line = ["stream", *words, "--config", str(path)]
         return await asyncio.to_thread(CliRunner().invoke, main, line, catch_exceptions=False)
 
-    yield invoke
-    structlog.reset_defaults()  # it wrote to the standard error of that command line
+    return invoke
 
 
 @pytest.mark.parametrize("action", ["pause", "stop"])

@@ -68,40 +68,47 @@ def test_processes_are_heard(tmp_path, monkeypatch, word):
     assert (listener.lines, len(listener.leaks)) == (2, int(word == "client-secret"))
 
 
-def test_a_leak_of_a_process_fails_its_test(pytester_like):
-    """The daemon's too: it is one."""
-    child = "__import__('subprocess').run([sys.executable, '-c', 'import sys; sys.exit(\"{}\")'])"
-    assert pytester_like(child.format("client-secret")) == 1
-    assert pytester_like(child.format("nothing")) == 0
+SUITE = """
+import logging, subprocess, sys, structlog
+
+def test_that_leaks():
+    structlog.get_logger().warning("x", reason="client-secret")
+
+def test_that_leaks_nothing():
+    structlog.get_logger().warning("x", reason="nothing")
+
+def test_with_a_process_that_leaks():
+    subprocess.run([sys.executable, "-c", "import sys; sys.exit('client-secret')"])
+
+def test_with_a_process_that_leaks_nothing():
+    subprocess.run([sys.executable, "-c", "import sys; sys.exit('nothing')"])
+
+def test_that_configures_the_log():
+    structlog.configure(processors=[structlog.dev.ConsoleRenderer()])
+    logging.getLogger().handlers = []
+
+def test_that_finds_it_as_it_was():
+    assert len(structlog.get_config()["processors"]) > 1
+    assert logging.getLogger().handlers
+"""
 
 
-def test_a_leak_fails_its_test(pytester_like):
-    """The suite's own fixture, on a suite of one test."""
-    assert pytester_like("structlog.get_logger().warning('x', reason='client-secret')") == 1
-    assert pytester_like("structlog.get_logger().warning('x', reason='nothing')") == 0
-
-
-@pytest.fixture
-def pytester_like(tmp_path):
-    """Runs one test of one line under the suite's conftest; its exit code."""
+def test_what_the_fixtures_of_all_tests_do(tmp_path):
+    """On a suite of its own, under this one's conftest: who leaks fails, and nobody configures the log of others."""
+    test = tmp_path / "test_some.py"
+    test.write_text(SUITE)
+    options = ("-q", "-rA", "-n0", "-p", "no:cacheprovider", "-p", "tests.conftest", "-c", "pyproject.toml")
+    command = [sys.executable, "-m", "pytest", *options, str(test)]
     root = Path(__file__).parents[2]
-
-    def run(line):
-        test = tmp_path / "test_one.py"
-        test.write_text(f"import sys\nimport structlog\n\ndef test_one():\n    {line}\n")
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "tests.conftest",
-            "-c",
-            "pyproject.toml",
-            str(test),
-        ]
-        return subprocess.run(command, cwd=root, capture_output=True, check=False).returncode
-
-    return run
+    ran = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    ends = {
+        line.split("::")[1].split()[0]: line.split()[0] for line in ran.stdout.splitlines() if "::" in line
+    }
+    assert ends == {
+        "test_that_leaks": "ERROR",
+        "test_that_leaks_nothing": "PASSED",
+        "test_with_a_process_that_leaks": "ERROR",
+        "test_with_a_process_that_leaks_nothing": "PASSED",
+        "test_that_configures_the_log": "PASSED",
+        "test_that_finds_it_as_it_was": "PASSED",
+    }

@@ -74,20 +74,16 @@ def test_it_hears_the_log() -> None:
     """With what is bound, whatever is written; and nothing without a stream, or of debugging."""
     book = StoryBook()
     hear = hearing(book.note, lambda: 5)
-    before = structlog.get_config()
     structlog.configure(processors=[structlog.contextvars.merge_contextvars, _swallow])
-    try:
-        tap(hear)
-        tap(hear)
-        log = structlog.get_logger()
-        with structlog.contextvars.bound_contextvars(stream_id="stream"):
-            log.warning("ConnectionRestored", leg="video")
-            log.debug("ConnectionAttempted", leg="video")
-        log.warning("EngineStarted")
-        untap(hear)
-        log.warning("ConnectionLost", stream_id="stream")
-    finally:
-        structlog.configure(**before)
+    tap(hear)
+    tap(hear)
+    log = structlog.get_logger()
+    with structlog.contextvars.bound_contextvars(stream_id="stream"):
+        log.warning("ConnectionRestored", leg="video")
+        log.debug("ConnectionAttempted", leg="video")
+    log.warning("EngineStarted")
+    untap(hear)
+    log.warning("ConnectionLost", stream_id="stream")
     assert book.of("stream") == (
         Entry(5, "warning", "ConnectionRestored", "The video connection is back.", "video"),
     )

@@ -1,7 +1,6 @@
 import asyncio
 
 import pytest
-import structlog
 from aiohttp import web
 from structlog.testing import capture_logs
 
@@ -272,7 +271,6 @@ async def test_only_https(key):
 
 async def test_no_secret_is_said(zoom, api, app):
     zoom.rest.answers = [Answer(500), Answer(401), Answer(401)]
-    structlog.reset_defaults()
     with capture_logs() as logs, pytest.raises(ZoomApiError) as refused:
         await api.control(app, MEETING, "1", "start")
     assert [log["event"] for log in logs] == ["ZoomApiRetried"]
