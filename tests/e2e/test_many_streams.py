@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rtms_engine import SinkConfig
+from rtms_engine import AudioParams, MediaParams, SinkConfig
 from rtms_engine.model.media import MediaKind
 from rtms_engine.simulator import synthetic_script
 from tests.e2e.support import over, recording, zoom_and_engine
@@ -15,6 +15,8 @@ from tests.e2e.support import over, recording, zoom_and_engine
 pytestmark = pytest.mark.virtual_clock
 
 STREAMS = 200
+MEDIA = MediaParams(audio=AudioParams(send_rate_ms=500))
+"""What is asked here is how many streams there can be, not how many messages."""
 
 
 def open_files() -> set[str]:
@@ -36,7 +38,7 @@ async def test_two_hundred_streams_leave_nothing_behind(tmp_path: Path) -> None:
     script = synthetic_script(speakers=2, duration_ms=60_000)
     tasks_before, files_before = asyncio.all_tasks(), open_files()
     sinks = (recording(tmp_path), SinkConfig("null"))
-    async with zoom_and_engine(*sinks) as (zoom, engine):
+    async with zoom_and_engine(*sinks, media=MEDIA) as (zoom, engine):
 
         async def one() -> None:
             await asyncio.sleep(order.random())
