@@ -4,8 +4,12 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import version
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,3 +33,16 @@ def test_the_lock_pins_every_package_by_hash():
     assert all(pinned)
     names = {one[1].replace("_", "-") for one in pinned}
     assert {"aiohttp", "av", "click", "msgspec", "numpy", "structlog", "websockets"} <= names
+
+
+def test_the_lock_is_in_step_with_the_project():
+    """What pyproject.toml asks for is pinned, and as new as it asks; `python .ci/lock.py` makes it so."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()[1:]
+    pinned = {canonicalize_name(name): rest for name, _, rest in (line.partition("==") for line in lines)}
+    wrong = [
+        str(wanted)
+        for wanted in map(Requirement, project["dependencies"])
+        if pinned.get(canonicalize_name(wanted.name), "").partition(" ")[0] not in wanted.specifier
+    ]
+    assert not wrong
