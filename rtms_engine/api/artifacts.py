@@ -19,7 +19,7 @@ from .access import require
 from .face import EngineFace
 from .operation import Call, Operation
 from .problem import Refused, not_found
-from .recordings import PartQuery, Roots, artifacts_url, chosen, locked, unreadable
+from .recordings import LinkQuery, PartQuery, Roots, artifacts_url, chosen, locked, unreadable
 from .server import SECURITY_HEADERS
 from .tokens import Scope
 
@@ -27,6 +27,11 @@ from .tokens import Scope
 class _Kind(msgspec.Struct, frozen=True):
     media_type: str
     scope: Scope
+
+
+def scope_of(path: str) -> Scope:
+    """What a token must have to read a file of a recording."""
+    return _KINDS.get(PurePosixPath(path).suffix.lower(), _ANYTHING).scope
 
 
 def _text(media_type: str) -> _Kind:
@@ -135,7 +140,8 @@ class Artifacts:
                 "A file of a recording, or a range of it.",
                 self._download,
                 scope=None,
-                query=PartQuery,
+                by_link=True,
+                query=LinkQuery,
                 media_types=tuple(sorted({one.media_type for one in (*_KINDS.values(), _ANYTHING)})),
                 also_head=True,
                 other_statuses={206: "A part of the file.", 304: "It is still the same."},

@@ -23,8 +23,10 @@ from ..recording.library import Library, Recorded, file_in
 from ..recording.manifest import Manifest
 from ..stream.worker import StreamStatistics
 from ..wire.server_urls import url_list
+from .artifacts import scope_of
 from .face import EngineFace
 from .intake import app_of, checked_signature, hand_in
+from .links import Links
 from .operation import Call, Operation
 from .problem import Refused, not_found
 from .recordings import Roots, artifacts_url
@@ -71,7 +73,7 @@ class Status(msgspec.Struct, frozen=True):
 
 
 class MediaObject(msgspec.Struct, frozen=True):
-    """One kind of result, and where it is to be had with the same token."""
+    """One kind of result, and where it is to be had: without a token for six hours, as far as the one who asks may."""
 
     status: Status
     data: dict[str, str | None]
@@ -127,15 +129,17 @@ class DirectConnect:
         library: the index of recordings.
         roots: where they lie.
         unix_ms: the wall clock.
+        links: with which the files are to be had without a token for a while, as with Recall.
     """
 
     def __init__(
-        self, engine: EngineFace, library: Library, roots: Roots, unix_ms: Callable[[], int]
+        self, engine: EngineFace, library: Library, roots: Roots, unix_ms: Callable[[], int], links: Links
     ) -> None:
         self._engine = engine
         self._library = library
         self._roots = roots
         self._unix_ms = unix_ms
+        self._links = links
         self._asked: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         """The servers of each stream, as they were asked for."""
 
@@ -195,21 +199,28 @@ class DirectConnect:
             self._asked[start.stream_id] = urls
             if len(self._asked) > REMEMBERED:
                 self._asked.popitem(last=False)
-        return await self._connection(start.stream_id, call.request)
+        return await self._connection(start.stream_id, call)
 
     async def _get(self, call: Call) -> DirectConnection:
-        return await self._connection(call.path["id"], call.request)
+        return await self._connection(call.path["id"], call)
 
-    async def _connection(self, stream_id: str, request: web.Request) -> DirectConnection:
+    async def _connection(self, stream_id: str, call: Call) -> DirectConnection:
         parts = await asyncio.to_thread(self._library.of_stream, self._roots(), stream_id)
         stream = self._stream(stream_id)
         if stream is None and not parts:
             raise not_found("connection of this id")
-        base = _base_url(request)
-        recordings = await asyncio.to_thread(_recordings, parts, base)
+        base = _base_url(call.request)
+        recordings = await asyncio.to_thread(_recordings, parts, lambda *of: base + self._link(call, *of))
         meeting = stream.info.entity_id if stream else parts[-1].card.entity_id
         status = _status_of(stream) if stream else recordings[-1].status
         return DirectConnection(stream_id, status, RtmsIds(meeting, stream_id), recordings)
+
+    def _link(self, call: Call, stream_id: str, part: int, path: str) -> str:
+        """The URL of a file; it needs no token for a while if whoever asks may read the file."""
+        url = artifacts_url(stream_id, part, path)
+        if scope_of(path) not in call.token.scopes:
+            return url
+        return f"{url}&{self._links.query('getArtifact', (stream_id, path, str(part)))}"
 
     def _stream(self, stream_id: str) -> StreamStatistics | None:
         if live := self._engine.live_streams().get(StreamId(stream_id)):
@@ -226,14 +237,18 @@ def _status_of(stream: StreamStatistics) -> Status:
     return Status(code, reason.name.lower(), _iso(stream.ending.timestamp_ms))
 
 
-def _recordings(parts: Sequence[Recorded], base: str) -> list[ConnectedRecording]:
-    return [_recording(one, number, base) for number, one in enumerate(parts, 1)]
+_Url = Callable[[str, int, str], str]
+"""Of a file: of which stream, which part, and its path."""
+
+
+def _recordings(parts: Sequence[Recorded], url: _Url) -> list[ConnectedRecording]:
+    return [_recording(one, number, url) for number, one in enumerate(parts, 1)]
 
 
 _CODES: dict[str, _Code] = {"recording": "processing", "processing": "processing"}
 
 
-def _recording(one: Recorded, part: int, base: str) -> ConnectedRecording:
+def _recording(one: Recorded, part: int, url: _Url) -> ConnectedRecording:
     card = one.card
     code: Any = _CODES.get(card.state, card.state)
     status = Status(code, card.stop_reason.name.lower() if card.stop_reason else None, _iso(card.ended_ms))
@@ -241,7 +256,7 @@ def _recording(one: Recorded, part: int, base: str) -> ConnectedRecording:
 
     def at(path: str) -> str | None:
         there = described is not None and file_in(one.folder, path) is not None
-        return base + artifacts_url(card.rtms_stream_id, part, path) if there else None
+        return url(card.rtms_stream_id, part, path) if there else None
 
     return ConnectedRecording(
         f"{card.rtms_stream_id}/{part}",

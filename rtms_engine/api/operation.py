@@ -47,6 +47,8 @@ class Operation(msgspec.Struct, frozen=True):
     """Needed to call it; None: anybody may who is let in at all."""
     is_open: bool = False
     """Whether it may be called by who is not let in at all: it has no content."""
+    by_link: bool = False
+    """Whether a link opens it too; see `links`."""
     is_noted: bool = False
     """Whether the audit log tells of it though it changes nothing: it shows what happens in a meeting."""
     query: type[msgspec.Struct] = NoQuery

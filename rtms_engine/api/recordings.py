@@ -91,6 +91,14 @@ class PartQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """1 is the oldest; without it, the newest."""
 
 
+class LinkQuery(PartQuery, frozen=True, forbid_unknown_fields=True):
+    """The same, perhaps by a link, which has both of these."""
+
+    expires: str = ""
+    """Unix seconds."""
+    signature: str = ""
+
+
 class Recordings:
     """The operations on recordings.
 

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from ..serving.server import HttpServer
 from .access import COOKIE, NOBODY, Doorkeeper, require
+from .links import Links
 from .openapi import describe
 from .operation import Call, Operation, read_body, read_query
 from .pages import Pages
@@ -39,6 +40,7 @@ class ApiServer:
         operations: what it can do.
         doorkeeper: who may ask for it.
         book: where it is written down who used it.
+        links: what opens some of it without a token.
         version: of the engine, for the description.
         host: the address to listen on.
         port: 0 for any.
@@ -49,6 +51,7 @@ class ApiServer:
         operations: Sequence[Operation],
         doorkeeper: Doorkeeper,
         book: Book,
+        links: Links,
         *,
         version: str,
         host: str,
@@ -57,6 +60,7 @@ class ApiServer:
         self._operations = operations
         self._doorkeeper = doorkeeper
         self._uses = Uses(book)
+        self._links = links
         self._pages = Pages()
         self._description = msgspec.json.encode(describe(operations, version))
         self._server = HttpServer("api", self.application(), host, port, shutdown_s=1.0)
@@ -96,7 +100,7 @@ class ApiServer:
 
     def _handler(self, operation: Operation) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
-            token = self._receive(request) if operation.is_open else self._admit(request)
+            token = self._token(operation, request)
             if operation.scope is not None:
                 require(token, operation.scope)
             query = read_query(operation, request.query)
@@ -115,6 +119,15 @@ class ApiServer:
             return web.Response(body=content, status=operation.status, content_type=operation.media_type)
 
         return handle
+
+    def _token(self, operation: Operation, request: web.Request) -> Token:
+        if operation.is_open:
+            return self._receive(request)
+        if operation.by_link and (signature := request.query.get("signature")):
+            self._receive(request)
+            address = (*request.match_info.values(), request.query.get("part", ""))
+            return self._links.check(operation.name, address, request.query.get("expires", ""), signature)
+        return self._admit(request)
 
     def _admit(self, request: web.Request) -> Token:
         now = asyncio.get_running_loop().time()

@@ -16,6 +16,7 @@ from ..api.direct_connect import DirectConnect
 from ..api.engine import EngineStatus, engine_operation
 from ..api.face import EngineFace
 from ..api.intake import Intake
+from ..api.links import Links, key_of
 from ..api.live import Live
 from ..api.metrics import metrics_operation
 from ..api.picture import Pictures
@@ -42,18 +43,20 @@ class Served(EngineFace, chronicle.Face, metrics.Face, Protocol):
 def api_server(engine: Served, config: Config, unix_ms: Callable[[], int]) -> ApiServer:
     """Serves an engine; ``config`` is what it was started with."""
     api, library, roots = config.api, Library(), engine.recording_roots
+    state = Path(config.state.directory) if config.state.directory else None
     doorkeeper = Doorkeeper(
-        TokenFile(Path(config.state.directory)).find if config.state.directory else _no_token,
+        TokenFile(state).find if state else _no_token,
         anonymous=api.anonymous,
         hosts=frozenset(api.hosts),
         requests_per_s=api.requests_per_s,
     )
+    links = Links(key_of(state), lambda: unix_ms() / 1000)
     return ApiServer(
         [
             *Streams(engine).operations(),
             *Intake(engine, unix_ms).operations(),
             *Control(engine).operations(),
-            *DirectConnect(engine, library, roots, unix_ms).operations(),
+            *DirectConnect(engine, library, roots, unix_ms, links).operations(),
             *Live(engine).operations(),
             *Recordings(library, roots).operations(),
             *Artifacts(engine, library, roots).operations(),
@@ -65,6 +68,7 @@ def api_server(engine: Served, config: Config, unix_ms: Callable[[], int]) -> Ap
         ],
         doorkeeper,
         engine,
+        links,
         version=engine.version,
         host=api.host,
         port=api.port,

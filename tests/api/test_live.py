@@ -13,6 +13,7 @@ import pytest
 from rtms_engine import SinkConfig
 from rtms_engine.api import live
 from rtms_engine.api.access import Doorkeeper
+from rtms_engine.api.links import Links
 from rtms_engine.api.server import ApiServer
 from rtms_engine.model.media import MediaKind
 from rtms_engine.simulator import demo_script, synthetic_script
@@ -150,7 +151,9 @@ async def test_too_many_watch() -> None:
         door = Doorkeeper(lambda _: None, anonymous="loopback", hosts=frozenset(), requests_per_s=50.0)
         rows = live.Live(engine, most_watchers=1).operations()
         async with (
-            ApiServer(rows, door, engine, version="0", host="127.0.0.1", port=0) as server,
+            ApiServer(
+                rows, door, engine, Links(b"", lambda: 0.0), version="0", host="127.0.0.1", port=0
+            ) as server,
             aiohttp.ClientSession(server.url) as client,
         ):
             path = f"/api/v1/streams/{meeting.stream_id}/events"

@@ -26,6 +26,7 @@ from rtms_engine.api.chronicle import Chronicle
 from rtms_engine.api.control import Control
 from rtms_engine.api.direct_connect import DirectConnect
 from rtms_engine.api.intake import Intake
+from rtms_engine.api.links import Links
 from rtms_engine.api.live import Live
 from rtms_engine.api.operation import Operation, read_body, read_query
 from rtms_engine.api.picture import Pictures
@@ -375,7 +376,7 @@ def _operations() -> list[Operation]:
         Streams(engine),
         Intake(engine, lambda: 0),
         Control(engine),
-        DirectConnect(engine, library, roots, lambda: 0),
+        DirectConnect(engine, library, roots, lambda: 0, Links(bytes(32), lambda: 0.0)),
         Live(engine),
         Recordings(library, roots),
         Artifacts(engine, library, roots),
