@@ -68,6 +68,7 @@ async def test_every_product(tmp_path: Path, product: Product) -> None:
     ("params", "rate", "exact"),
     [
         (AudioParams(), 16_000, True),
+        (AudioParams(sample_rate=32_000, send_rate_ms=60), 32_000, True),
         (AudioParams(sample_rate=48_000, send_rate_ms=20), 48_000, True),
         (AudioParams(sample_rate=8_000, send_rate_ms=1_000), 8_000, True),
         (AudioParams(codec="opus", sample_rate=48_000, send_rate_ms=20), 48_000, False),

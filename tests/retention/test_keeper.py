@@ -180,3 +180,14 @@ def test_a_store_that_cannot_be_read_hides_nothing_of_another(tmp_path: Path) ->
     assert [one["event"] for one in said if one["log_level"] == "error"][-1] == "AuditFailed"
     assert {one["reason"] for one in said if one["event"] == "DeletionFailed"} == {"Input/output error"}
     assert world.audited()[0] == ("stream_deleted", "s1")
+
+
+def test_an_erasure_is_written_down_once_however_often_a_stream_is_taken_up(tmp_path: Path) -> None:
+    """By an engine that was killed before its journal knew, and by the next."""
+    world = World(tmp_path)
+    world.keeper.stream_ended(STREAM, REVOKED)
+    again = msgspec.structs.replace(STREAM, resumed=True)
+    world.keeper.stream_ended(again, REVOKED)
+    other = msgspec.structs.replace(again, stream_id=StreamId("s2"))
+    world.keeper.stream_ended(other, REVOKED)
+    assert world.audited() == [("stream_erased", STREAM.stream_id), ("stream_erased", "s2")]
