@@ -130,7 +130,7 @@ def kept_stories(shelf: Shelf, text: str) -> dict[str, StreamStory]:
 
 def _readable(contents: Iterable[bytes]) -> Iterator[StreamStory]:
     for content in contents:
-        with contextlib.suppress(msgspec.DecodeError):
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             yield _decode_story(content)
 
 

@@ -33,7 +33,7 @@ def language_of(lines: Iterable[bytes]) -> str:
     for line in lines:
         try:
             said = _decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
         if known := _THREE_LETTERS.get(said.lang.partition("-")[0].lower()):
             spoken[known] += len(said.text)

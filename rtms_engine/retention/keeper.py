@@ -101,6 +101,7 @@ class Keeper:
         for entry in open_ones:
             about = entry.about
             sink = str(about["sink"])
+            # Only what a store finds itself is touched, whatever path the log may name.
             kept = left.get((sink, str(about["place"]), str(about["stream_id"])))
             if kept is None:  # how much it was, the killed process knew
                 self.note(_DELETED, {**about, "begun": entry.seq})

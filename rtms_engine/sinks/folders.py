@@ -29,6 +29,7 @@ class Whose(msgspec.Struct, frozen=True):
     started_ms: int
 
 
+_NOT_OURS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, FileNotFoundError)
 _decode_whose = msgspec.json.Decoder(Whose).decode
 
 
@@ -64,7 +65,7 @@ class FolderStore:
     def kept(self) -> Iterator[Kept]:
         """One for each folder; a stream ended when something of it was written last."""
         for label in sorted(self._root.glob(f"[!.]*/{NAME}")):
-            with contextlib.suppress(msgspec.DecodeError, FileNotFoundError):
+            with contextlib.suppress(*_NOT_OURS):
                 whose = _decode_whose(label.read_bytes())
                 newest_s = max(path.lstat().st_mtime for path in label.parent.rglob("*"))
                 yield Kept(

@@ -95,6 +95,10 @@ class JsonlSink:
 _encoder = msgspec.json.Encoder()
 
 
+_LONGEST_HEADER = 1 << 20
+"""Of somebody else's file, not more is read."""
+
+
 class _Header(msgspec.Struct):
     """What must be known of the first line."""
 
@@ -114,20 +118,27 @@ class JsonlStore:
         self._directory = directory
 
     def kept(self) -> Iterator[Kept]:
-        """One for each file that begins as ours do; a stream ended when its file was written last."""
+        """One for each file that begins as ours do; a stream ended when its file was written last.
+
+        Raises VaultError behind all others if one is locked: whose it is, nobody knows now.
+        """
+        locked: VaultError | None = None
         for path in sorted(self._directory.glob("*.jsonl")):
             try:
                 with files.reading(path) as file:
-                    line = file.readline()
+                    line = file.readline(_LONGEST_HEADER)
             except VaultError as error:
                 _log.error("FileLocked", path=str(path), reason=error.why)
+                locked = error
                 continue
-            with contextlib.suppress(msgspec.DecodeError):
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 header = _decode_header(line)
                 written_ms = int(path.stat().st_mtime * 1000)
                 yield Kept(
                     str(path), header.stream_id, header.app, header.account_id, header.started_ms, written_ms
                 )
+        if locked is not None:
+            raise locked
 
     def delete(self, kept: Kept, cause: DeletionCause, now_ms: int) -> tuple[int, int]:
         """Delete the file."""

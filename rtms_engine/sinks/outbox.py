@@ -34,7 +34,7 @@ class OutboxStore:
     def kept(self) -> Iterator[Kept]:
         """One for each stream of which something waits; it ended when its last message was put."""
         for topic in self._topics():
-            with suppress(msgspec.DecodeError):
+            with suppress(msgspec.DecodeError, UnicodeError, RecursionError):
                 whose = _decode_whose(topic.label)
                 yield Kept(
                     str(self._path),

@@ -102,7 +102,7 @@ class RawSink:
         path = self._folder.path / "transcript.jsonl"
         log = files.read(path) if path.exists() else b""
         for line in log.splitlines():
-            with contextlib.suppress(msgspec.DecodeError):
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 self._transcript.read(_decode_sentence(line))
         if not log.endswith(b"\n") and log:
             self._folder.append(path.name, b"\n")

@@ -14,8 +14,11 @@ from rtms_engine.model.retention import Retention
 from rtms_engine.model.signals import AppDeauthorized
 from rtms_engine.recording.store import RecordingStore
 from rtms_engine.retention.keeper import Keeper
+from rtms_engine.sinks.folders import FolderStore
 from rtms_engine.sinks.jsonl import SPEC, JsonlConfig, JsonlStore
+from rtms_engine.vault import files
 from tests.recording.support import ANA, END, REVOKED, STREAM, T0, manifest_of, opened, ramp, sound
+from tests.vault.support import vault as encrypting
 
 DAY_MS = 86_400_000
 SAID = TranscriptSegment(STREAM.stream_id, ANA, T0, 0.0, "secret", T0, T0 + 900)
@@ -191,3 +194,35 @@ def test_an_erasure_is_written_down_once_however_often_a_stream_is_taken_up(tmp_
     other = msgspec.structs.replace(again, stream_id=StreamId("s2"))
     world.keeper.stream_ended(other, REVOKED)
     assert world.audited() == [("stream_erased", STREAM.stream_id), ("stream_erased", "s2")]
+
+
+NOT_OURS = [b'{"stream_id":"\xff"}\n', b"[" * 200_000, b'{"a":' * 200_000, b"no line of ours\n", b""]
+
+
+@pytest.mark.parametrize("content", NOT_OURS, ids=["latin", "deep", "nested", "text", "empty"])
+def test_what_somebody_else_has_put_there_ends_no_sweep(tmp_path: Path, content: bytes) -> None:
+    world = World(tmp_path, app=Retention(1))
+    world.record("s1")
+    (tmp_path / "jsonl/a.jsonl").write_bytes(content)
+    (tmp_path / "raw/other").mkdir(parents=True)
+    (tmp_path / "raw/other/.stream.json").write_bytes(content)
+    stores = {**world.stores, "raw": FolderStore(tmp_path / "raw")}
+    keeper = Keeper(stores, {"app": Retention(1)}, None, lambda: END.timestamp_ms + 10**12)
+    assert {removal.sink for removal in keeper.sweep()} == {"recording", "jsonl"}
+    assert (tmp_path / "jsonl/a.jsonl").read_bytes() == content
+
+
+def test_a_file_that_is_locked_keeps_a_promise_open(tmp_path: Path) -> None:
+    """Whose it is nobody can say without its key; with the key it goes, and so does its key."""
+    world = World(tmp_path)
+    world.record("plain", account_id="acc")
+    vault = encrypting(tmp_path / "keys", covers=(tmp_path / "jsonl",))
+    with files.unlocked(vault):
+        world.record("locked", account_id="acc")
+    assert files.is_encrypted(tmp_path / "jsonl/locked.jsonl")
+    signal = AppDeauthorized("app", T0 + 1, "acc")
+    assert not world.keeper.deauthorize(signal)
+    assert [path.name for path in (tmp_path / "jsonl").iterdir()] == ["locked.jsonl"]
+    with files.unlocked(vault):
+        assert world.keeper.deauthorize(signal)
+    assert list((tmp_path / "jsonl").iterdir()) == []
