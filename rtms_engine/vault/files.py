@@ -298,8 +298,13 @@ def size_of(path: Path) -> int:
     begin = _begin_of(path)
     if begin is None:
         return 0 if 0 < size < HEADER_BYTES and _is_torn(_first_bytes(path)) else size
-    with reading(path) as file:
-        return file.seek(0, os.SEEK_END)
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        layout = layout_of(path, file)
+        known = layout.final_size(file)
+        return layout.size(file) if known is None else known
+    finally:
+        os.close(file)
 
 
 def scratch(directory: Path, file: int) -> Layout:

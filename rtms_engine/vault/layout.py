@@ -34,6 +34,9 @@ class Layout(Protocol):
     def finish(self, file: int) -> None:
         """Nothing more will be written, as far as anybody knows."""
 
+    def final_size(self, file: int) -> int | None:
+        """As `size`, if that is soon said; else None."""
+
     def is_final(self, file: int) -> bool:
         """Whether nothing is missing at the end, as far as the file can say."""
 
@@ -89,6 +92,10 @@ class Plain:
 
     def finish(self, file: int) -> None:
         """Nothing says so in a plain file."""
+
+    def final_size(self, file: int) -> int | None:
+        """As the system says."""
+        return self.size(file)
 
     def is_final(self, file: int) -> bool:
         """Nobody knows."""

@@ -13,6 +13,7 @@ from .format import (
     HEADER_BYTES,
     NONCE_BYTES,
     SALT_BYTES,
+    TAG_BYTES,
     Begin,
     Damaged,
     DataKey,
@@ -77,6 +78,24 @@ class Sealed:
         """Of the plain file."""
         self._follow(file)
         return self._tail.size
+
+    def final_size(self, file: int) -> int | None:
+        """Of the plain file if that is finished, at a look at its end; None if it takes a look at all of it."""
+        at = os.fstat(file).st_size - AROUND_BYTES
+        if at < HEADER_BYTES:
+            return None
+        raw = os.pread(file, TAG_BYTES + AROUND_BYTES, at - TAG_BYTES)
+        tail = self._tail._replace(at=at, tag=raw[:TAG_BYTES])
+        try:
+            record = self._cipher.next_record(
+                lambda size, offset: raw[offset - at + TAG_BYTES :][:size], tail, at + AROUND_BYTES
+            )
+            if record is None or record.kind is not Kind.FINAL:
+                return None
+            self._cipher.open(at, raw[TAG_BYTES:])
+        except Damaged:  # the end of a record that is longer
+            return None
+        return record.tail.size
 
     def is_final(self, file: int) -> bool:
         """Whether nothing is missing at the end."""

@@ -194,6 +194,22 @@ def test_records_that_were_moved(path, tmp_path):
         whole(path)
 
 
+def test_the_size_of_a_finished_file_at_a_look(path):
+    """However long it is; and never of one that is not finished, or was changed."""
+    file, layout = opened(path)
+    assert layout.final_size(file) is None
+    for n in range(3):
+        layout.append(file, b"said" * n)
+        assert again(path, file).final_size(file) is None
+    layout.finish(file)
+    assert again(path, file).final_size(file) == 12
+    whole_file = path.read_bytes()
+    for at in range(len(whole_file) - AROUND_BYTES, len(whole_file)):
+        path.write_bytes(whole_file[:at] + bytes([whole_file[at] ^ 1]) + whole_file[at + 1 :])
+        assert again(path, file).final_size(file) is None
+    os.close(file)
+
+
 def test_what_is_cut_off(path):
     """Of a file that is finished, it is missed."""
     file, layout = opened(path)
