@@ -20,11 +20,40 @@ pace, so that the sink's own timeouts come."""
 _T = TypeVar("_T")
 
 
-class _Selector(selectors.BaseSelector):
+class SelectorOfTime(selectors.BaseSelector):
+    """Stands before the real selector, so that whoever derives from it decides how time passes in `select`."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+        """Seconds."""
+        self.real = selectors.DefaultSelector()
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        """As the real one does."""
+        return self.real.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        """As the real one does."""
+        return self.real.unregister(fileobj)
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        """As the real one does."""
+        return self.real.modify(fileobj, events, data)
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        """Of the real one."""
+        return self.real.get_map()
+
+    def close(self) -> None:
+        """The real one too."""
+        self.real.close()
+
+
+class _Selector(SelectorOfTime):
     """Turns waiting for a timer into passing of time."""
 
     def __init__(self, start_s: float, speed: float) -> None:
-        self.now = start_s
+        super().__init__(start_s)
         self.holders = 0
         self.threads = 0
         """Functions at work in a thread."""
@@ -32,10 +61,9 @@ class _Selector(selectors.BaseSelector):
         """Who waits until nothing more happens at this time."""
         self._speed = speed
         self._waited_s = 0.0
-        self._real = selectors.DefaultSelector()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = self._real.select(0)
+        ready = self.real.select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
         if self.holders or self.threads or (timeout is None and not self.settled):
@@ -45,7 +73,7 @@ class _Selector(selectors.BaseSelector):
             return self._tell_settled()
         if math.isfinite(self._speed):
             began = time.monotonic()
-            if ready := self._real.select((timeout or 0) / self._speed):
+            if ready := self.real.select((timeout or 0) / self._speed):
                 self.now += min(timeout or 0, (time.monotonic() - began) * self._speed)
                 return ready
         self.now += timeout or 0
@@ -61,27 +89,12 @@ class _Selector(selectors.BaseSelector):
     def _wait(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
         """Really wait; for a sink at work, time stands still at first."""
         began = time.monotonic()
-        ready = self._real.select(timeout if timeout is None else min(timeout, 0.1))
+        ready = self.real.select(timeout if timeout is None else min(timeout, 0.1))
         waited_s = time.monotonic() - began
         self._waited_s = 0.0 if ready or self.threads else self._waited_s + waited_s
         if self._waited_s > PATIENCE_S:
             self.now += waited_s
         return ready
-
-    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        return self._real.register(fileobj, events, data)
-
-    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        return self._real.unregister(fileobj)
-
-    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        return self._real.modify(fileobj, events, data)
-
-    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
-        return self._real.get_map()
-
-    def close(self) -> None:
-        self._real.close()
 
 
 class ReplayLoop(asyncio.SelectorEventLoop):

@@ -11,8 +11,10 @@ A thread at work would not hold the clock back, so `run_in_executor` runs its fu
 import asyncio
 import os
 import selectors
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
+
+from rtms_engine.capture.clock import SelectorOfTime
 
 _LONG_JUMP_S = 0.5
 _GRACE_S = 0.001
@@ -25,14 +27,13 @@ class EveryTaskWaits(RuntimeError):
     """No timer is set and no socket has had anything to say for some real seconds."""
 
 
-class _VirtualSelector(selectors.BaseSelector):
+class _VirtualSelector(SelectorOfTime):
     def __init__(self, patience_s: float) -> None:
+        super().__init__(0.0)
         self._patience_s = patience_s
-        self._real = selectors.DefaultSelector()
-        self.now = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = self._real.select(0)
+        ready = self.real.select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
         if timeout is None:
@@ -40,33 +41,18 @@ class _VirtualSelector(selectors.BaseSelector):
         if self._has_sockets():
             if timeout < _LONG_JUMP_S:
                 os.sched_yield()
-            if ready := self._real.select(_GRACE_S if timeout >= _LONG_JUMP_S else 0):
+            if ready := self.real.select(_GRACE_S if timeout >= _LONG_JUMP_S else 0):
                 return ready
         self.now += timeout
         return []
 
     def _has_sockets(self) -> bool:
-        return len(self._real.get_map()) > 1  # the first is the loop's own, for signals and threads
+        return len(self.real.get_map()) > 1  # the first is the loop's own, for signals and threads
 
     def _last_hope(self) -> list[tuple[selectors.SelectorKey, int]]:
-        if ready := self._real.select(self._patience_s):
+        if ready := self.real.select(self._patience_s):
             return ready
         raise EveryTaskWaits(f"every task waits: at {self.now:.3f} s there is neither a timer nor any data")
-
-    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        return self._real.register(fileobj, events, data)
-
-    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
-        return self._real.unregister(fileobj)
-
-    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        return self._real.modify(fileobj, events, data)
-
-    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
-        return self._real.get_map()
-
-    def close(self) -> None:
-        self._real.close()
 
 
 class VirtualClockLoop(asyncio.SelectorEventLoop):
