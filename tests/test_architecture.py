@@ -66,6 +66,7 @@ LAW: dict[str, set[str]] = {
         "stream.watching",
         "stream.worker",
         "telemetry.story",
+        "telemetry.wall",
         "processes",
     },
     "consent": {*BELOW, "outbound", "sinks.base", "stream.consent"},

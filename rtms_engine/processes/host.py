@@ -18,6 +18,7 @@ from ..sinks.registry import ReadySink, ready
 from ..stream.sink_runner import SinkRunner
 from ..stream.watching import WATCHED
 from ..stream.worker import StreamWorker
+from ..telemetry.wall import behind_a_wall
 from .channel import Channel
 from .messages import (
     FORWARDING,
@@ -121,9 +122,7 @@ class Host:
     async def _run(self, stream_id: StreamId, worker: StreamWorker) -> None:
         is_over = True
         try:
-            is_over = await worker.run()
-        except Exception:  # noqa: BLE001 - a wall: one stream's defect is not another's
-            _log.exception("StreamFailed", stream_id=stream_id, reason="defect in the engine")
+            is_over = await behind_a_wall(worker.run(), stream_id)
         finally:
             del self._workers[stream_id]
             self._watching.pop(stream_id, None)

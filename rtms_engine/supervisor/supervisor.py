@@ -21,6 +21,7 @@ from ..model.signals import (
     StreamStarted,
     StreamStopped,
 )
+from ..telemetry.wall import behind_a_wall
 from .registry import StreamBook, Verdict
 
 _log = structlog.get_logger()
@@ -262,11 +263,8 @@ class Supervisor(Generic[W]):
         task.add_done_callback(self._running.discard)
 
     async def _run(self, stream_id: StreamId, worker: W) -> None:
-        is_over = True
         try:
-            is_over = await worker.run()
-        except Exception:  # noqa: BLE001 - a wall: one stream's defect is not another's
-            _log.exception("StreamFailed", stream_id=stream_id, reason="defect in the engine")
+            is_over = await behind_a_wall(worker.run(), stream_id)
         finally:
             del self._workers[stream_id]
             last = worker.statistics()
