@@ -1,6 +1,8 @@
 """What is to happen with a stream that runs: pause, resume, another camera."""
 
 import asyncio
+from collections.abc import Mapping
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -34,6 +36,12 @@ class Excluded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of a participant, as in the stream's ``people``."""
 
 
+_ASKED_OF_ZOOM: Mapping[Action, str] = {
+    "pause": "Have Zoom pause a stream, through its REST API.",
+    "resume": "Have Zoom go on with a stream that it paused.",
+}
+
+
 class Control:
     """The operations that steer a stream."""
 
@@ -43,29 +51,20 @@ class Control:
     def operations(self) -> list[Operation]:
         """The rows."""
         one = "/api/v1/streams/{stream_id}"
-        needs = "Needs account_id, api_client_id and api_client_secret of the app."
         return [
-            Operation(
-                "POST",
-                f"{one}/pause",
-                "pauseStream",
-                "Have Zoom pause a stream, through its REST API.",
-                self._pause,
-                scope=Scope.CONTROL,
-                status=202,
-                problems=(404, 409, 502, 504),
-                description=needs,
-            ),
-            Operation(
-                "POST",
-                f"{one}/resume",
-                "resumeStream",
-                "Have Zoom go on with a stream that it paused.",
-                self._resume,
-                scope=Scope.CONTROL,
-                status=202,
-                problems=(404, 409, 502, 504),
-                description=needs,
+            *(
+                Operation(
+                    "POST",
+                    f"{one}/{action}",
+                    f"{action}Stream",
+                    summary,
+                    partial(self._ask_zoom, action),
+                    scope=Scope.CONTROL,
+                    status=202,
+                    problems=(404, 409, 502, 504),
+                    description="Needs account_id, api_client_id and api_client_secret of the app.",
+                )
+                for action, summary in _ASKED_OF_ZOOM.items()
             ),
             Operation(
                 "POST",
@@ -107,13 +106,7 @@ class Control:
             ),
         ]
 
-    async def _pause(self, call: Call) -> None:
-        await self._ask_zoom(call, "pause")
-
-    async def _resume(self, call: Call) -> None:
-        await self._ask_zoom(call, "resume")
-
-    async def _ask_zoom(self, call: Call, action: Action) -> None:
+    async def _ask_zoom(self, action: Action, call: Call) -> None:
         stream = self._running(call)
         try:
             async with asyncio.timeout(PATIENCE_S):
