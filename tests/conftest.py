@@ -8,10 +8,16 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from tests.support.clock import VirtualClockLoop
 from tests.support.leaks import Listener
 from tests.support.ports import free_port
+
+# How long an example takes, and how fast examples are made, says how busy the machine is: neither a deadline
+# nor `too_slow` looks at our code. What is asked of it, and of how many examples, stays.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 def pytest_collection_finish() -> None:
