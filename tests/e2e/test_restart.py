@@ -60,6 +60,7 @@ async def test_technical_reasons_are_restarted(tmp_path: Path, reason: StopReaso
         await meeting.stop(reason)
         await over(engine, meeting)
         await asyncio.sleep(5)
+        assert engine.restarts() == starts
         assert len(zoom.meetings) == 1 + starts
         assert len(engine.live_streams()) == starts
 
