@@ -9,7 +9,9 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 import msgspec
 from aiohttp import web
@@ -36,6 +38,8 @@ REMEMBERED = 2_000
 """How many connections are kept in mind, so that a request that comes again starts nothing again."""
 
 _Id = Annotated[str, Meta(min_length=1, max_length=1024)]
+_PEOPLE = {"participants": "getConnectedParticipants", "participant_events": "getConnectedEvents"}
+"""The operations of `connected_people`, by the end of their address."""
 _Code = Literal["processing", "done", "failed", "deleted"]
 
 
@@ -109,8 +113,8 @@ class RtmsIds(msgspec.Struct, frozen=True):
 
 
 class DirectConnection(msgspec.Struct, frozen=True):
-    """A connection. Texts of participants and events are in this engine's shapes, the transcript in Recall's;
-    the video is the camera as Zoom sent it, its first segment.
+    """A connection. Participants, their events and the transcript are in Recall's shapes, the metadata in this
+    engine's; the video is the camera as Zoom sent it, its first segment.
     """
 
     id: str
@@ -210,7 +214,9 @@ class DirectConnect:
         if stream is None and not parts:
             raise not_found("connection of this id")
         base = _base_url(call.request)
-        recordings = await asyncio.to_thread(_recordings, parts, lambda *of: base + self._link(call, *of))
+        recordings = await asyncio.to_thread(
+            _recordings, parts, lambda *of: base + self._link(call, *of), partial(self._people_link, base)
+        )
         meeting = stream.info.entity_id if stream else parts[-1].card.entity_id
         status = _status_of(stream) if stream else recordings[-1].status
         return DirectConnection(stream_id, status, RtmsIds(meeting, stream_id), recordings)
@@ -221,6 +227,10 @@ class DirectConnect:
         if scope_of(path) not in call.token.scopes:
             return url
         return f"{url}&{self._links.query('getArtifact', (stream_id, path, str(part)))}"
+
+    def _people_link(self, base: str, stream_id: str, part: int, what: str) -> str:
+        query = self._links.query(_PEOPLE[what], (stream_id, str(part)))
+        return f"{base}/api/v1/meeting_direct_connect/{quote(stream_id, safe='')}/{what}?part={part}&{query}"
 
     def _stream(self, stream_id: str) -> StreamStatistics | None:
         if live := self._engine.live_streams().get(StreamId(stream_id)):
@@ -241,14 +251,14 @@ _Url = Callable[[str, int, str], str]
 """Of a file: of which stream, which part, and its path."""
 
 
-def _recordings(parts: Sequence[Recorded], url: _Url) -> list[ConnectedRecording]:
-    return [_recording(one, number, url) for number, one in enumerate(parts, 1)]
+def _recordings(parts: Sequence[Recorded], url: _Url, people_url: _Url) -> list[ConnectedRecording]:
+    return [_recording(one, number, url, people_url) for number, one in enumerate(parts, 1)]
 
 
 _CODES: dict[str, _Code] = {"recording": "processing", "processing": "processing"}
 
 
-def _recording(one: Recorded, part: int, url: _Url) -> ConnectedRecording:
+def _recording(one: Recorded, part: int, url: _Url, people_url: _Url) -> ConnectedRecording:
     card = one.card
     code: Any = _CODES.get(card.state, card.state)
     status = Status(code, card.stop_reason.name.lower() if card.stop_reason else None, _iso(card.ended_ms))
@@ -257,6 +267,9 @@ def _recording(one: Recorded, part: int, url: _Url) -> ConnectedRecording:
     def at(path: str) -> str | None:
         there = described is not None and file_in(one.folder, path) is not None
         return url(card.rtms_stream_id, part, path) if there else None
+
+    def people(what: str) -> str | None:
+        return people_url(card.rtms_stream_id, part, what) if described is not None else None
 
     return ConnectedRecording(
         f"{card.rtms_stream_id}/{part}",
@@ -272,9 +285,9 @@ def _recording(one: Recorded, part: int, url: _Url) -> ConnectedRecording:
             ),
             participant_events=_texts(
                 status,
-                participant_events_download_url=at(log.EVENTS),
+                participant_events_download_url=people("participant_events"),
                 speaker_timeline_download_url=at(log.SPEAKERS),
-                participants_download_url=at(log.PARTICIPANTS),
+                participants_download_url=people("participants"),
             ),
             meeting_metadata=_texts(status, download_url=at(manifest.NAME)),
         ),

@@ -11,6 +11,7 @@ from ..api import chronicle, metrics
 from ..api.access import Doorkeeper
 from ..api.artifacts import Artifacts
 from ..api.chronicle import Chronicle
+from ..api.connected_people import ConnectedPeople
 from ..api.control import Control
 from ..api.direct_connect import DirectConnect
 from ..api.engine import EngineStatus, engine_operation
@@ -57,6 +58,7 @@ def api_server(engine: Served, config: Config, unix_ms: Callable[[], int]) -> Ap
             *Intake(engine, unix_ms).operations(),
             *Control(engine).operations(),
             *DirectConnect(engine, library, roots, unix_ms, links).operations(),
+            *ConnectedPeople(library, roots).operations(),
             *Live(engine).operations(),
             *Recordings(library, roots).operations(),
             *Artifacts(engine, library, roots).operations(),

@@ -163,7 +163,7 @@ class RecallEvents:
     def _participant(self, event: StreamEvent, who: Participant, action: str = "") -> RecallEvent:
         action = action or PARTICIPANT_EVENTS[type(event)]
         data = {
-            "participant": _participant(who.user_id, who.name),
+            "participant": participant(who.user_id, who.name),
             "timestamp": self._time(event.timestamp_ms),
             "data": None,
         }
@@ -239,10 +239,10 @@ def _speaker(speaker: Speaker) -> dict[str, Any]:
     extra: dict[str, str] = {"source": speaker.source}
     if speaker.channel_id:
         extra["channel_id"] = speaker.channel_id
-    return {**_participant(speaker.user_id, speaker.name), "extra_data": {"zoom": extra}}
+    return {**participant(speaker.user_id, speaker.name), "extra_data": {"zoom": extra}}
 
 
-def _participant(user_id: int, name: str) -> dict[str, Any]:
+def participant(user_id: int, name: str) -> dict[str, Any]:
     """Zoom's RTMS says neither who is host nor anybody's address."""
     return {
         "id": user_id,

@@ -80,6 +80,19 @@ async def test_what_recalls_clients_download(tmp_path: Path) -> None:
         await answer(client.get(half["media_shortcuts"]["audio_mixed"]["data"]["download_url"]), 401)
         words = await answer(client.get(half["media_shortcuts"]["transcript"]["data"]["download_url"]))
         assert {"participant", "words"} <= set(words[0])
+        about = full["media_shortcuts"]["participant_events"]["data"]
+        people = await answer(client.get(about["participants_download_url"]))
+        assert [set(one) for one in people] == [
+            {"id", "name", "is_host", "platform", "extra_data", "email"}
+        ] * 2
+        events = await answer(client.get(about["participant_events_download_url"]))
+        assert [one["action"] for one in events][:2] == ["join", "join"]
+        assert events[0]["participant"] == people[0]
+        assert set(events[0]["timestamp"]) == {"relative", "absolute"}
+        assert await answer(
+            client.get(about["participants_download_url"].replace("participants?", "participant_events?")),
+            403,
+        )
         other = urlsplit(audio).query
         files = f"/api/v1/streams/{meeting.stream_id}/artifacts"
         for place in (f"{files}/audio/16778240.wav", f"{files}/manifest.json"):
