@@ -4,6 +4,9 @@ The plan of the house, from the cellar to the roof. Imports point down and inwar
 ``tests/test_architecture.py`` holds them to it:
 
 ======================  ============================================================================
+`errors`                what is raised, and whose fault it was
+`schema`, `threads`     tables of a configuration to values; what is opened in a thread, and not lost
+`telemetry`             what the engine says of itself: counters, stories, how often it speaks
 `model`                 values: ids, products, media, frames, events, signals, reasons
 `wire`                  bytes ↔ messages in Zoom's words; signatures; Zoom's numbers
 `protocol`              decisions without I/O: events and time go in, commands and bytes come out
@@ -14,23 +17,29 @@ The plan of the house, from the cellar to the roof. Imports point down and inwar
 `notifications`         what others are told of streams and recordings
 `outbound`              webhooks that the engine sends: signed, kept on disk, guarded against its own net
 `export`                one file to watch, made of a recording
+`coordination`          what must survive a crash: webhooks that were accepted, streams that are owed
 `retention`, `audit`    what is deleted, when and why; a log of it that tells when it was touched
 `stream`                one stream at work: machines joined to transports, tasks and sinks
+`consent`               who is asked whether media may be received
 `serving`               HTTP servers: listening, answering, leaving
 `webhook`               verify, parse, answer
 `zoom_api`              starts, stops, pauses and resumes streams at Zoom
 `supervisor`            which streams there are
 `processes`             the streams spread over several processes of one engine
 `api`                   what others may ask of the engine over HTTP
-`config`, `engine`      the configuration; the composition root that knows everybody
+`config`                the configuration
+`stream_factory`        from a start to a worker, as the configuration says
+`keeping`               what keeps, as the configuration says: recordings, their keys, stories
+`engine`                the composition root that knows everybody, a room for each idea
+`replay`                another root: captured streams once more
 `daemon`                the command line, logging, the process
 `simulator`             a fake Zoom: shares `wire` with the engine, and none of its decisions
 `testing`               for the tests of others: the contract of sinks as checks, scripted meetings
 ======================  ============================================================================
 
 A frame's way: `transport.websocket` → `stream.leg_driver` → `protocol.media` → `stream.demux` →
-`stream.sink_runner` → a sink. A webhook's way: `webhook.receiver` → `supervisor.supervisor` →
-`stream.worker` → `protocol.lifecycle`.
+`stream.sink_runner` → a sink. A webhook's way: `webhook.receiver` → `engine.intake` →
+`supervisor.supervisor` → `stream.worker` → `protocol.lifecycle`.
 
 Only what is listed in ``__all__`` is public.
 """

@@ -4,6 +4,7 @@ A test fails with who imported whom. Deviations from DESIGN.md, decided later, s
 """
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -410,3 +411,14 @@ def test_every_row_of_the_law_exists():
     packages = {package_of(name_of(path)) for path in modules()}
     assert set(LAW) <= packages
     assert set(FOREIGN) <= set(LAW)
+
+
+def test_the_plan_of_the_house_names_every_room():
+    """And the ways through it lead through modules that exist."""
+    plan = ast.get_docstring(tree_of(ROOT / "__init__.py"))
+    _, table, below = plan.split("======================  " + "=" * 76, 2)
+    rows = [line[:24] for line in table.splitlines()]
+    named = {word for row in rows for word in re.findall(r"`(\w+)`", row)}
+    names = {name_of(path) for path in modules()}
+    assert named == {package_of(name) for name in names} - {"__init__", "__main__"}
+    assert set(re.findall(r"`([a-z_]+\.[a-z_]+)`", below)) <= names
