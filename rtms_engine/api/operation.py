@@ -84,8 +84,24 @@ def read_body(operation: Operation, body: bytes) -> Any:
     if operation.body is None:
         return None
     try:
-        return msgspec.json.decode(body, type=operation.body)
+        try:
+            return msgspec.json.decode(body, type=operation.body)
+        except msgspec.ValidationError:
+            return msgspec.convert(_with_integers(msgspec.json.decode(body)), operation.body)
     except msgspec.ValidationError as error:
         raise misfit(error, "body") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise misfit(msgspec.ValidationError("The body is not JSON"), "body") from error
+
+
+def _with_integers(value: Any) -> Any:
+    """``7.0`` is an integer to JSON Schema, by which the API describes itself."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case dict():
+            return {key: _with_integers(one) for key, one in value.items()}
+        case list():
+            return [_with_integers(one) for one in value]
+        case _:
+            return value

@@ -64,6 +64,20 @@ async def test_nonsense_is_refused_not_a_defect() -> None:
         ] == "header.Origin"
 
 
+async def test_an_integer_may_be_written_with_a_point() -> None:
+    """As JSON Schema has it, and with it the clients that are made from the description."""
+    async with zoom_and_api() as (_, _, client):
+        path = "/api/v1/streams/none/exclude"
+        await answer(client.post(path, data=b'{"user_id": 7.0}'), 404)
+        for wrong in (
+            b'{"user_id": 7.5}',
+            b'{"user_id": 1e300}',
+            b'{"user_id": "7"}',
+            b'{"user_id": 7.0, "x": 1}',
+        ):
+            assert (await answer(client.post(path, data=wrong), 400))["field"].startswith("body")
+
+
 async def test_tokens_and_scopes(tmp_path: Path) -> None:
     tokens = TokenFile(tmp_path / "state")
     reader = {"Authorization": f"Bearer {tokens.new('reader', [Scope.READ], 0)}"}
