@@ -6,6 +6,7 @@ The plan of the house, from the cellar to the roof. Imports point down and inwar
 ======================  ============================================================================
 `errors`                what is raised, and whose fault it was
 `schema`, `threads`     tables of a configuration to values; what is opened in a thread, and not lost
+`cores`                 which cores a process runs on
 `telemetry`             what the engine says of itself: counters, stories, how often it speaks
 `model`                 values: ids, products, media, frames, events, signals, reasons
 `wire`                  bytes ↔ messages in Zoom's words; signatures; Zoom's numbers

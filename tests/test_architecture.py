@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "rtms_engine"
 
-BELOW = {"errors", "model"}
+BELOW = {"errors", "cores", "model"}
 
 LAW: dict[str, set[str]] = {
     "errors": {"model"},  # an error explains a number with the sentence that stands next to it
@@ -33,6 +33,7 @@ LAW: dict[str, set[str]] = {
     "export": {*BELOW, "recording", "export", "vault"},  # reads what `recording` wrote
     "coordination": {*BELOW, "threads", "coordination"},
     "threads": set(),
+    "cores": set(),
     "serving": {*BELOW, "telemetry", "serving"},
     # sinks.base: the sink that ends a capture with its stream. Replaying, which needs `stream`, is the root's.
     "capture": {

@@ -39,6 +39,8 @@ class ServerConfig(_Section, frozen=True):
     """How long a stopping engine lets meetings run on before it lets go of them."""
     workers: Annotated[int, Meta(ge=1, le=256)] | Literal["auto"] = 1
     """How many processes the streams run in; 1: the engine's own, ``auto``: one for each core."""
+    pin_to_core: bool = True
+    """Whether a process that streams run in keeps to one core (`rtms_engine.cores`)."""
     worker_timeout_s: Annotated[float, Meta(ge=2)] = 10.0
     """A process that gives no sign of life for so long is killed, and its streams go to another."""
 

@@ -12,6 +12,7 @@ import time
 
 import structlog
 
+from .. import cores
 from ..processes.channel import Channel
 from ..processes.host import Host
 from ..processes.messages import Configure, Noted
@@ -41,6 +42,8 @@ def _configured(said: Configure, note: Note) -> StreamFactory:
     logging.configure(said.config.log.level, said.config.log.format)
     tap(hearing(note, _unix_ms))
     structlog.contextvars.bind_contextvars(process=said.number)
+    if said.config.server.pin_to_core:
+        cores.settle(said.number)
     factory = StreamFactory(said.config, _unix_ms, random.random)
     unlock(factory.vault)
     return factory

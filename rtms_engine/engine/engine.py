@@ -22,6 +22,7 @@ from typing import Self
 import msgspec
 import structlog
 
+from .. import cores
 from ..api.engine import Disk, EngineStatus, queues
 from ..api.face import Deleted, HandedIn
 from ..api.metrics import Totals
@@ -35,7 +36,7 @@ from ..model.media import MediaKind
 from ..model.reasons import Outcome, StopReason
 from ..model.retention import Retention
 from ..model.signals import AppDeauthorized, StreamSignal, StreamStarted, StreamStopped
-from ..processes.pool import ProcessPool, ProcessStatistics, cores
+from ..processes.pool import ProcessPool, ProcessStatistics
 from ..processes.remote import RemoteStream
 from ..serving.server import HttpServer
 from ..sinks.base import Sink, SinkSpec, StreamInfo
@@ -506,5 +507,5 @@ class Engine:
 def _pool(config: Config, note: Note) -> ProcessPool | None:
     """The processes that streams run in; None: this one."""
     server = config.server
-    size = cores() if server.workers == "auto" else server.workers
+    size = cores.count() if server.workers == "auto" else server.workers
     return ProcessPool(size, server.worker_timeout_s, config, note) if size > 1 else None

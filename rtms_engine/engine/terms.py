@@ -19,6 +19,7 @@ NOT_RELOADABLE = (
     "server.path",
     "server.workers",
     "server.worker_timeout_s",
+    "server.pin_to_core",
     "api.enabled",
     "api.host",
     "api.port",

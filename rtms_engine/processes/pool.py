@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-import os
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
@@ -31,11 +30,6 @@ STREAM_LOAD = 0.002
 """What a stream is taken to cost, as a share of a core, until the next beats show it."""
 
 _log = structlog.get_logger()
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class ProcessStatistics(msgspec.Struct, frozen=True):

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVarTuple
 
+from .. import cores
+
 Ts = TypeVarTuple("Ts")
 
 NICENESS = 10
@@ -15,11 +17,12 @@ NICENESS = 10
 
 
 def _be_nice() -> None:
+    cores.roam()
     with contextlib.suppress(OSError, AttributeError):  # where threads have no niceness of their own
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
-_executor = ThreadPoolExecutor(max(4, os.cpu_count() or 1), "recording-close", _be_nice)
+_executor = ThreadPoolExecutor(max(4, cores.count()), "recording-close", _be_nice)
 """Has no thread before the first recording ends."""
 
 

@@ -10,6 +10,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from .. import cores
 from ..errors import SinkError
 
 _LAST_WORDS = 4096
@@ -52,6 +53,7 @@ class Child:
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or error
             raise SinkError(f"cannot start {argv[0]}: {why}") from error
+        cores.roam(process.pid)
         return cls(Path(argv[0]).name, process)
 
     async def write(self, data: bytes, stall_s: float) -> None:

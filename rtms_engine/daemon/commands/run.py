@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import structlog
 
+from ... import cores
 from ...config import Config, load_config
 from ...engine import Engine
 from ...errors import ConfigError
@@ -53,6 +54,8 @@ def run(
 
 
 async def _serve(config: Config, load: Callable[[], Config], end_streams: bool) -> None:
+    if config.server.pin_to_core and config.server.workers == 1:
+        cores.settle()
     with notify.of_process() as manager:
         async with Engine(config) as engine:
 
