@@ -20,6 +20,11 @@ _TERM_S = 5.0
 """Between SIGTERM and SIGKILL."""
 
 
+def _be_private() -> None:
+    """What it writes is the meeting's. uvloop does not know the argument ``umask``."""
+    os.umask(0o077)
+
+
 class ChildFailed(Exception):
     """The command ended, or takes nothing any more; the text says how, with its last line of error."""
 
@@ -48,7 +53,7 @@ class Child:
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
-                umask=0o077,  # what it writes is the meeting's
+                preexec_fn=_be_private,
             )
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or error

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from rtms_engine.errors import SinkError
 from rtms_engine.sinks.child import Child, ChildFailed
@@ -101,3 +102,14 @@ async def test_a_program_that_is_not_there(tmp_path):
         await Child.start(["no-such-program"], tmp_path, ENVIRONMENT)
     with pytest.raises(SinkError, match="cannot start"):
         await Child.start(["tee", "a\0b"], tmp_path, ENVIRONMENT)
+
+
+def test_on_the_daemons_loop(tmp_path):
+    """uvloop starts processes by itself; what they write is private there too."""
+
+    async def touch():
+        child = await start(tmp_path, "open('made', 'w').close()")
+        await child.finish(5)
+
+    uvloop.run(touch())
+    assert (tmp_path / "made").stat().st_mode & 0o777 == 0o600
