@@ -15,7 +15,9 @@ from typing import NamedTuple
 from ..errors import ConfigError, VaultError
 from ..vault.files import begin, hide, key_of_folder, reveal
 
-_SCHEMA = """
+_SCHEMA_VERSION = 1
+"""``PRAGMA user_version``; to be counted up with every change of `_SCHEMA`."""
+_SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS messages (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
@@ -28,6 +30,7 @@ CREATE TABLE IF NOT EXISTS messages (
 );
 CREATE INDEX IF NOT EXISTS messages_by_due ON messages (due_s);
 CREATE INDEX IF NOT EXISTS messages_by_topic ON messages (topic);
+PRAGMA user_version = {_SCHEMA_VERSION};
 """
 _BUSY_S = 5.0
 _HIDDEN = b"\x89RTMSEAL"
@@ -85,6 +88,7 @@ class Queue:
                 # A crash of the process loses nothing; one of the machine, at most the last moments.
                 self._file.execute("PRAGMA synchronous = NORMAL")
                 self._file.execute("PRAGMA secure_delete = ON")
+                _check(self._file, path)
                 self._file.executescript(_SCHEMA)
                 undo.pop_all()
         except (OSError, sqlite3.Error) as error:
@@ -189,3 +193,16 @@ class Queue:
                 self._file.execute("ROLLBACK")
                 raise
             self._file.execute("COMMIT")
+
+
+def _check(file: sqlite3.Connection, path: Path) -> None:
+    """Raises ConfigError for a queue that an engine of another version has made: what waits in it is not lost."""
+    [[tables]] = file.execute("SELECT count(*) FROM sqlite_master")
+    [[version]] = file.execute("PRAGMA user_version")
+    if tables and version != _SCHEMA_VERSION:
+        raise ConfigError(
+            [
+                f"{path}: its schema is {version}, this version of the engine reads {_SCHEMA_VERSION}; "
+                "run the version that made it until it is empty, or move it away"
+            ]
+        )

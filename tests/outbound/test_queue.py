@@ -1,5 +1,7 @@
 """Messages on disk."""
 
+import contextlib
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -129,3 +131,26 @@ def test_where_the_engine_encrypts_bodies_are_encrypted(tmp_path, path):
         queue = Queue(path, 5)
         assert [one.body for one in queue.take(100.0, 10.0, 9)] == [b"body 1", b"body 2"]
         queue.close()
+
+
+def test_a_queue_of_another_version_is_left_as_it_is(path):
+    path.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(path)) as file:
+        file.executescript(
+            "CREATE TABLE messages (id TEXT, body BLOB); INSERT INTO messages VALUES ('a', 'b');"
+        )
+    before = path.read_bytes()
+    with pytest.raises(
+        ConfigError, match="its schema is 0, this version of the engine reads 1; run the version"
+    ):
+        Queue(path, 5)
+    assert path.read_bytes()[100:] == before[100:]  # but for the journal mode in SQLite's header
+
+
+def test_its_own_is_opened_again(path):
+    first = Queue(path, 5)
+    first.put([message(1)], due_s=0.0)
+    first.close()
+    second = Queue(path, 5)
+    assert [taken.id for taken in second.take(0.0, 60.0, 10)] == ["msg_1"]
+    second.close()
