@@ -39,6 +39,7 @@ from rtms_engine import (
     ServerConfig,
     SinkConfig,
     StateConfig,
+    cores,
 )
 from rtms_engine.daemon.process import run
 from rtms_engine.model.frames import AudioFrame
@@ -368,8 +369,11 @@ CONTESTANTS: dict[str, Callable[[Task], None]] = {"engine": engine, "raw": raw, 
 
 
 def main() -> None:
-    """Be one of them."""
-    CONTESTANTS[sys.argv[1]](msgspec.json.decode(sys.stdin.readline(), type=Task))
+    """Be one of them, on one core, as a daemon's process of streams is."""
+    task = msgspec.json.decode(sys.stdin.readline(), type=Task)
+    if task.workers == 1:
+        cores.settle()
+    CONTESTANTS[sys.argv[1]](task)
 
 
 if __name__ == "__main__":
