@@ -126,7 +126,8 @@ SPILLING = ", ".join(
 )
 KEPT_IN = {"recordings", "lines", "raw", "rtms-webhooks", "exec", "captures", "state/spill", "state/stories"}
 """Where something of a stream is written, if it may be."""
-IDS_ALONE = ("state/engine.lock", "state/journal", "state/audit", "state/notifications")
+NO_CONTENT = ("state/engine.lock", "state/journal", "state/audit", "state/notifications", "state/links.key")
+"""Ids alone, and the engine's own secret, with which it signs links."""
 
 
 def test_every_sink_is_in_it():
@@ -194,7 +195,7 @@ async def test_no_sink_of_ours_opens_a_file(tmp_path, unused_tcp_port, retention
         return
     assert server.received, "what stores nothing is told all the same"
     # The outbox of the webhook sink is there for other apps; nothing of this one is in it.
-    others = {path for path in paths if not path.startswith((*IDS_ALONE, "rtms-webhooks"))} - {
+    others = {path for path in paths if not path.startswith((*NO_CONTENT, "rtms-webhooks"))} - {
         "state",
         "config.toml",
     }
