@@ -5,8 +5,10 @@ many there were, and how long they were on their way while it is asked for: in w
 """
 
 import asyncio
+import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import ssl
@@ -291,9 +293,11 @@ async def _python(*words: str, log: Path | None = None) -> Process:
 
 
 def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    """One that the system does not give to somebody else meanwhile: it hands out those from 32768 on."""
+    while True:
+        port = random.randrange(20_000, 32_000)  # noqa: S311 - no secret
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 class _Request(asyncio.Protocol):

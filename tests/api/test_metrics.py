@@ -96,7 +96,9 @@ async def test_a_scrape_of_an_engine_of_several_processes(tmp_path: Path) -> Non
             live = await scraped(client)
             await meeting.stop()
             await over(engine, meeting)
-            ended = await scraped(client)
+            async with asyncio.timeout(20):  # what follows from an end is done a moment after it
+                while (ended := await scraped(client))["rtms_intake_streams"]:
+                    await asyncio.sleep(0.05)
     assert {"rtms_loop_lag_secondsengine", "rtms_loop_lag_seconds1", "rtms_loop_lag_seconds2"} <= set(live)
     assert (live["rtms_streamslive"], live["rtms_intake_streams"]) == (1, 1)
     assert live["rtms_handshake_seconds_countsignaling"] == 1
@@ -104,7 +106,6 @@ async def test_a_scrape_of_an_engine_of_several_processes(tmp_path: Path) -> Non
     assert live["rtms_restarts_total"] == 0
     assert ended["rtms_handshake_seconds_countaudio"] == ended["rtms_first_media_seconds_count"] == 1
     assert ended["rtms_sink_items_written_totalaudiorecording"] > 0
-    assert ended["rtms_intake_streams"] == 0
 
 
 @pytest.mark.virtual_clock
