@@ -122,6 +122,7 @@ def test_an_interrupted_export_leaves_nothing(run: Any, tmp_path: Path) -> None:
     record(tmp_path / "recordings", [sound(20 * n, ramp(n)) for n in range(60)])
     program = (
         "import rtms_engine.export.movie as movie, signal, os\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell in the background ignores it
         "mux = movie._mux\n"
         "movie._mux = lambda *args: (mux(*args), os.kill(os.getpid(), signal.SIGINT))\n"
         "from rtms_engine.daemon.cli import main\n"
