@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from rtms_engine.engine.intake import Intake
 from rtms_engine.errors import ShuttingDown
 from tests.supervisor.test_registry import started, stopped
-from tests.supervisor.test_supervisor import Office
+from tests.supervisor.test_supervisor import AWorker, Office
 
 pytestmark = pytest.mark.virtual_clock
 
@@ -73,14 +73,13 @@ async def test_the_same_delivery_again_is_not_acted_on():
 
 
 async def test_a_defect_in_one_leaves_the_others_alone():
-    office = Office()
+    class Defective(AWorker):
+        def __init__(self, start):
+            if start.stream_id == "stream-1":
+                raise ZeroDivisionError
+            super().__init__(start)
 
-    def fail(start, resumed):
-        if start.stream_id == "stream-1":
-            raise ZeroDivisionError
-        return office._make(start, resumed)
-
-    office.supervisor._make_worker = fail
+    office = Office(Defective)
     with capture_logs() as logs:
         async with an_intake(office) as intake:
             acted = await intake.take(of(1))
