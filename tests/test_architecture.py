@@ -148,10 +148,12 @@ FOREIGN: dict[str, set[str]] = {
     },
     # threading, queue: `stream.threaded_sink` gives a blocking sink a thread of its own
     # time: `stream.sink_call` measures for how long a sink blocks the loop, whose own time stands still
+    # contextvars: `stream.sink_runner` calls a sink without its task, but with what the task has set
     "stream": {
         *STDLIB_VALUES,
         "asyncio",
         "contextlib",
+        "contextvars",
         "inspect",
         "msgspec",
         "queue",

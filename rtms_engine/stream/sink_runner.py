@@ -1,13 +1,16 @@
 """The task around one sink of one stream.
 
 `offer` never waits: it is called from within the reader of a socket. Everything that can take time
-happens in the runner's own task, in batches. What is too much for the queue goes by the policy of its
-kind (`rtms_engine.sinks.delivery`), counted and said once a second. Whatever a sink does, it ends here.
+happens in the runner's own task, in batches; the task of a sink that gets every item at once sleeps
+while it has nothing to wait for (`_write_at_once`). What is too much for the queue goes by the policy of
+its kind (`rtms_engine.sinks.delivery`), counted and said once a second. Whatever a sink does, it ends here.
 """
 
 import asyncio
+import contextvars
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -20,7 +23,7 @@ from ..sinks.base import Ending, Item, Sink, StreamInfo
 from ..sinks.delivery import Delivery
 from ..telemetry.throttle import Throttle
 from .overspill import Overspill, SpillFile
-from .sink_call import Abandoned, CutShort, call
+from .sink_call import Abandoned, CutShort, SinkCall, call
 from .sink_queue import SinkQueue, kind_of
 
 SUMMARY_S = 1.0
@@ -101,6 +104,11 @@ class SinkRunner:
         self.offer: Callable[[Item], None] = self._queue.put
         """Take one item, at once."""
         self._wake = asyncio.Event()
+        self._resting: _Resting | None = None
+        """The task, while it waits for an item; unless it lingers then for more."""
+        self._writing: SinkCall[Sequence[Item]] | None = None
+        """The call for the pending batch, if its first step was made without the task."""
+        self._blocked_in_write = partial(self._blocked, "write")
         self._state = "new"
         self._pending: Sequence[Item] = ()
         """The batch that is being written, until it is."""
@@ -240,9 +248,12 @@ class SinkRunner:
 
     async def _feed(self, sink: Sink) -> None:
         """Until the end, or until the sink is detached."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - this is a coroutine, and awaited
+        resting = _Resting(sink, task, asyncio.get_running_loop(), contextvars.copy_context())
         while True:
             if not self._pending:
-                self._pending = await self._next_batch()
+                await self._fetch(resting)
                 if not self._pending:
                     return
             await self._write(sink, self._pending)
@@ -253,7 +264,7 @@ class SinkRunner:
         retries = 0
         while True:
             try:
-                await self._call("write", sink.write, batch)
+                await self._try_to_write(sink, batch)
             except Exception as error:
                 failed = self._failure("write", error, sink)
                 if failed.sink is None or retries >= self._delivery.retries or self._queue.is_closed:
@@ -270,6 +281,14 @@ class SinkRunner:
                 exc_info=failed.defect,
             )
             await asyncio.sleep(pause_s)
+
+    async def _try_to_write(self, sink: Sink, batch: Sequence[Item]) -> None:
+        writing, self._writing = self._writing, None
+        if writing is None:
+            writing = SinkCall(sink.write, batch, self._blocked_in_write)
+            if writing.begin():
+                return
+        await writing.finish(self._delivery.timeout_s)
 
     async def _end(self, sink: Sink | None, stream: StreamInfo) -> None:
         """Wait for the end, and close the instance that there is."""
@@ -311,7 +330,7 @@ class SinkRunner:
             function,
             argument,
             timeout_s=self._delivery.timeout_s if limited else 0,
-            blocked=lambda took_s: self._blocked(verb, took_s),
+            blocked=partial(self._blocked, verb),
         )
 
     def _failure(self, verb: str, error: Exception, sink: Sink | None) -> _Failed:
@@ -328,27 +347,27 @@ class SinkRunner:
 
     # --- what comes next ---
 
-    async def _next_batch(self) -> Sequence[Item]:
-        """As soon as there is one; empty at the end."""
-        while True:
+    async def _fetch(self, resting: "_Resting") -> None:
+        """Have a batch pending as soon as there is one; none at the end."""
+        while not self._pending:
             if batch := self._queue.take():
-                return batch
-            if self._overspill is not None and self._queue.is_spilling:
-                if spilled := await self._overspill.take():
-                    return spilled
+                self._pending = batch
+            elif self._overspill is not None and self._queue.is_spilling:
+                self._pending = await self._overspill.take()
             elif self._ending is not None or self._queue.is_closed:
                 self._queue.close()
-                return ()
+                return
+            elif linger_s := self._delivery.linger_s:
+                await self._gather(linger_s)
             else:
-                await self._gather()
+                await self._rest(resting)
 
-    async def _gather(self) -> None:
+    async def _gather(self, linger_s: float) -> None:
         """Wait for an item, then for a batch, or for the end."""
         self._wake.clear()
         self._queue.rest()
         await self._wake.wait()
-        linger_s = self._delivery.linger_s
-        if linger_s and self._ending is None:
+        if self._ending is None:
             self._wake.clear()
             self._queue.gather()
             enough = asyncio.get_running_loop().call_later(linger_s, self._wake.set)
@@ -358,7 +377,47 @@ class SinkRunner:
                 enough.cancel()
                 self._queue.gathered()
 
+    async def _rest(self, resting: "_Resting") -> None:
+        """Wait for an item that is not written at once, or for the end."""
+        self._wake.clear()
+        self._queue.rest()
+        self._resting = resting
+        try:
+            await self._wake.wait()
+        except asyncio.CancelledError:
+            if self._writing is None:
+                raise
+            resting.task.uncancel()
+            resting.task.cancel()  # it is for the verb, which has begun
+        finally:
+            self._resting = None
+
     def _wake_up(self) -> None:
+        if self._resting is None:
+            self._wake.set()
+        else:  # behind what else has come at this moment, to write all of it
+            self._resting.loop.call_soon(self._write_at_once, context=self._resting.context)
+
+    def _write_at_once(self) -> None:
+        """Write what has come in the task's name, but without waking it: few sinks wait for anything.
+
+        To wake a task costs more than all else that is done with a frame (``python -m benchmarks peers``).
+        """
+        resting = self._resting
+        if resting is None:
+            return  # something else woke it
+        batch = self._queue.take()
+        if batch:
+            writing: SinkCall[Sequence[Item]] = SinkCall(resting.sink.write, batch, self._blocked_in_write)
+            with resting:
+                is_written = writing.begin()
+            if not is_written:
+                self._pending, self._writing = batch, writing
+            else:
+                self._counts.note_written(batch)
+                if not self._queue:
+                    self._queue.rest()
+                    return
         self._wake.set()
 
     def _spill(self) -> None:
@@ -419,6 +478,21 @@ class SinkRunner:
                 ItemsDropped(self._unix_ms(), self.name, kind, loss.count, loss.start_ms, loss.end_ms)
             )
         return bool(losses)
+
+
+class _Resting(NamedTuple):
+    """The task of a runner, and what it takes to do something in its name."""
+
+    sink: Sink
+    task: asyncio.Task[Any]
+    loop: asyncio.AbstractEventLoop
+    context: contextvars.Context
+
+    def __enter__(self) -> None:
+        asyncio.tasks._enter_task(self.loop, self.task)  # noqa: SLF001 - for this: Python's "Extending asyncio"
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.tasks._leave_task(self.loop, self.task)  # noqa: SLF001
 
 
 class _Counts:

@@ -1,6 +1,7 @@
 """The task around one sink: bounded, patient, and never in anybody's way."""
 
 import asyncio
+import contextvars
 
 import pytest
 from structlog.testing import capture_logs
@@ -20,11 +21,13 @@ pytestmark = pytest.mark.virtual_clock
 class Running:
     """A runner and its task."""
 
+    linger_s = 0.5
+
     def __init__(self, *sinks, spill=None, **delivery):
         self.sink = sinks[0]
         self.told = []
         made = iter(sinks)
-        delivery = Delivery(**{"linger_s": 0.5, "retries": 0, "restarts": 0, **delivery})
+        delivery = Delivery(**{"linger_s": self.linger_s, "retries": 0, "restarts": 0, **delivery})
         self.runner = SinkRunner("s", lambda: next(made), ALL, delivery, spill)
         loop = asyncio.get_running_loop()
         run = self.runner.run(INFO, self.told.append, lambda: 1000 * round(loop.time()))
@@ -39,6 +42,12 @@ class Running:
         await self.task
         assert asyncio.all_tasks() == {asyncio.current_task()}
         return self.runner.statistics()
+
+
+@pytest.fixture(autouse=True, params=[0.5, 0.0], ids=["gathered", "at once"])
+def linger_s(request, monkeypatch):
+    """A batch that gathers is written by the task, what goes on at once is not; all else is the same."""
+    monkeypatch.setattr(Running, "linger_s", request.param)
 
 
 async def test_every_item_once_in_order_then_the_ending():
@@ -252,6 +261,83 @@ async def test_cancelled_it_leaves_nothing():
     running.task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running.task
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+# --- at once ---
+
+
+async def test_what_comes_at_one_moment_is_one_batch():
+    running = Running(KeepingSink(), linger_s=0.0)
+    await asyncio.sleep(1)
+    running.offer(sound(1), joined(2), sound(3))
+    await asyncio.sleep(1)
+    assert [times(batch) for batch in running.sink.batches] == [[1, 2, 3]]
+    await running.finish()
+
+
+async def test_what_comes_while_it_writes_is_next():
+    """Also what the sink itself brings about."""
+
+    class Echoing(KeepingSink):
+        async def write(self, batch):
+            if not self.items:
+                running.offer(sound(2))
+            self.items += batch
+
+    running = Running(Echoing(), linger_s=0.0)
+    await asyncio.sleep(1)
+    running.offer(sound(1))
+    await running.finish()
+    assert times(running.sink.items) == [1, 2]
+
+
+async def test_the_sink_finds_itself_in_its_task():
+    """With what it has set there, and with time limits, which need one."""
+    who = contextvars.ContextVar("who")
+    found = []
+
+    class Asking(KeepingSink):
+        async def open(self, stream):
+            who.set("me")
+
+        async def write(self, batch):
+            async with asyncio.timeout(1):
+                found.append((asyncio.current_task(), who.get()))
+                await asyncio.sleep(2 * len(found) - 2)  # not in the first
+
+    running = Running(Asking(), linger_s=0.0, retries=0)
+    await asyncio.sleep(1)
+    running.offer(sound(1))
+    await asyncio.sleep(1)
+    assert asyncio.current_task() is not running.task
+    running.offer(sound(2))
+    with capture_logs() as logs:
+        statistics = await running.finish()
+    assert found == [(running.task, "me")] * 2
+    assert statistics.failures == 1
+    assert "TimeoutError" in repr(logs[0]["exc_info"])
+
+
+async def test_a_cancellation_reaches_a_write_that_has_begun_without_the_task():
+    heard = []
+
+    class Waiting(KeepingSink):
+        async def write(self, batch):
+            heard.append("begun")
+            asyncio.get_running_loop().call_soon(running.task.cancel)
+            try:
+                await asyncio.sleep(100)
+            except asyncio.CancelledError:
+                heard.append("cancelled")
+                raise
+
+    running = Running(Waiting(), linger_s=0.0)
+    await asyncio.sleep(1)
+    running.offer(sound(1))
+    with pytest.raises(asyncio.CancelledError):
+        await running.task
+    assert heard == ["begun", "cancelled"]
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
