@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -69,6 +70,7 @@ class EndpointPolicy(msgspec.Struct, frozen=True):
         return Endpoint(url, host, port or _DEFAULT_PORT[parts.scheme], secure, is_local)
 
 
+@lru_cache(1_000)  # asked for with every look at a stream, and there are few servers
 def server_host(url: str) -> str:
     """The host that a URL names, for people; empty if it names none."""
     try:
