@@ -64,6 +64,18 @@ def hostile(script: Script) -> Script:
     return msgspec.convert(changed(msgspec.to_builtins(script)), Script)
 
 
+def lasting(script: Script, times: int = 20) -> Script:
+    """The same, but that they say it all again and again: a browser may be slow, and nobody leaves before `stop`."""
+    again = [
+        msgspec.structs.replace(said, start_ms=said.start_ms + later_ms, end_ms=said.end_ms + later_ms)
+        for later_ms in range(0, times * script.duration_ms, script.duration_ms)
+        for said in script.utterances
+    ]
+    return msgspec.structs.replace(
+        script, duration_ms=times * script.duration_ms, utterances=type(script.utterances)(again)
+    )
+
+
 async def a_chaos_meeting_live(visit: Visit) -> None:
     """From the list to the stream: who, what, pictures, levels, and what went wrong."""
     page = visit.page
@@ -232,8 +244,8 @@ async def test_a_visit(tmp_path: Path) -> None:
     shots = Path(os.environ.get("DASHBOARD_SCREENSHOTS", str(tmp_path / "screenshots")))
     shots.mkdir(parents=True, exist_ok=True)
     async with zoom_and_api(recording(tmp_path / "recordings")) as (zoom, engine, _), browser() as page:
-        blind = await zoom.start(demo_script(), engine.webhook_url, granted=NO_VIDEO)
-        wild = await zoom.start(hostile(demo_script()), engine.webhook_url, chaos=CHAOS)
+        blind = await zoom.start(lasting(demo_script()), engine.webhook_url, granted=NO_VIDEO)
+        wild = await zoom.start(hostile(lasting(demo_script())), engine.webhook_url, chaos=CHAOS)
         visit = Visit(page, engine, wild, blind, tmp_path, shots)
         for step in (
             a_chaos_meeting_live,
