@@ -26,6 +26,10 @@ LEAVE_S = 10.0
 """How long a process that has nothing more to do may take to end."""
 SLOWEST_RETRY_S = 30.0
 """How long to wait at most before a process that does not start is started again."""
+MOST_LOAD = 0.6
+"""Of a core: if those that are left had more to do with the streams of one that died, these wait for its successor."""
+SUCCESSOR_S = 10.0
+"""How long they wait for it; Zoom waits for a minute (V1.md §7)."""
 STREAM_LOAD = 0.002
 """What a stream is taken to cost, as a share of a core, until the next beats show it."""
 
@@ -124,6 +128,12 @@ class StreamProcess:
             async with asyncio.timeout(wait_s):
                 await self._heard.wait()
         return self._heard.is_set() and not self._gone
+
+    def let_go(self) -> None:
+        """Tell its streams that it is gone, once."""
+        streams, self.streams = self.streams, {}
+        for stream in streams.values():
+            stream.died()
 
     async def end(self) -> int:
         """End it, if it has not ended, and wait until it has. Returns how it ended."""
@@ -254,10 +264,24 @@ class ProcessPool:
                 exit_code=code,
                 streams=len(process.streams),
             )
-            for stream in process.streams.values():
-                stream.died()
-            process = await self._replacement(process.number)
-            self._add(process)
+            wait_s = 0.0 if self._have_room_for(process) else SUCCESSOR_S
+            moving = asyncio.get_running_loop().call_later(wait_s, process.let_go)
+            try:
+                successor = await self._replacement(process.number)
+            finally:
+                moving.cancel()
+            self._add(successor)
+            process.let_go()
+            process = successor
+
+    def _have_room_for(self, died: StreamProcess) -> bool:
+        """Whether the streams of a process can go on in the others at once.
+
+        To join hundreds of them again would keep a full process from those that it has: connections were lost
+        and Zoom's keep-alives waited for seconds (``python -m benchmarks takeover --size full``).
+        """
+        load = died.beat.load + sum(process.beat.load for process in self._up)
+        return load <= MOST_LOAD * len(self._up)
 
     async def _replacement(self, number: int) -> StreamProcess:
         for failures in itertools.count(1):

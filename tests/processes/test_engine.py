@@ -14,6 +14,7 @@ import pytest
 from rtms_engine import ConfigError, Engine, ServerConfig
 from rtms_engine.model.frames import AudioFrame
 from rtms_engine.model.media import MediaKind
+from rtms_engine.processes import pool
 from rtms_engine.simulator import FakeZoom, synthetic_script
 from rtms_engine.sinks.base import Item, StreamInfo
 from rtms_engine.sinks.callback import CallbackSink
@@ -89,9 +90,18 @@ async def test_streams_are_shared_out_and_recorded(tmp_path: Path) -> None:
             os.kill(pid, 0)
 
 
-@pytest.mark.parametrize("deadly", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hanging"])
-async def test_a_process_takes_no_stream_with_it(tmp_path: Path, deadly: signal.Signals) -> None:
-    """Its streams go on in the other one, with a gap; those of the other one notice nothing."""
+@pytest.mark.parametrize(
+    ("deadly", "is_full"),
+    [(signal.SIGKILL, False), (signal.SIGKILL, True), (signal.SIGSTOP, False)],
+    ids=["killed", "killed beside a full one", "hanging"],
+)
+async def test_a_process_takes_no_stream_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deadly: signal.Signals, is_full: bool
+) -> None:
+    """Its streams go on in the other one, or in its successor if that is full, with a gap; those of the other
+    one notice nothing.
+    """
+    monkeypatch.setattr(pool, "MOST_LOAD", -1.0 if is_full else 100.0)
     script = synthetic_script(speakers=1, duration_ms=240_000)  # it is stopped long before
     # A process that hangs is silent for ever, one that gets no processor only for seconds: between the two.
     patience_s = 6.0 if deadly is signal.SIGSTOP else 30.0
@@ -108,6 +118,9 @@ async def test_a_process_takes_no_stream_with_it(tmp_path: Path, deadly: signal.
             lambda: all(m.ledger.frames[MediaKind.AUDIO] > before[m.stream_id] + 20 for m in meetings),
         )
         await until("reported", lambda: all(audio_of(engine).values()))
+        shares = {process.pid: process.streams for process in engine.processes()}
+        assert shares.pop(other.pid) == (2 if is_full else 4)
+        assert [*shares.values()] == [2 if is_full else 0]
         for meeting in meetings:
             await meeting.stop()
         ended = [await over(engine, meeting) for meeting in meetings]
