@@ -196,7 +196,7 @@ class RemoteStream:
             )
             if self._watchers:
                 self._process.send(self._watch)
-            for order in self._orders:
+            for order in (*self._orders, *self._excluded_since()):
                 self._process.send(order)
             if (said := await self._news.get()) is not None:
                 return said
@@ -208,6 +208,16 @@ class RemoteStream:
                 ending = Ending(StopReason.UNDEFINED, self._unix_ms(), why)
                 return Finished(self.info.stream_id, True, replace(self._told, ending=ending))
             log.warning("StreamMoved", reason="its process died")
+
+    def _excluded_since(self) -> list[Exclude]:
+        """Those who were excluded under another number, left and came back: the process that knew it is gone."""
+        ordered = {order.user_id for order in self._orders if isinstance(order, Exclude)}
+        told = self._told.overview.participants
+        return [
+            Exclude(self.info.stream_id, one.user_id, True)
+            for one in told
+            if one.excluded == "request" and one.user_id not in ordered
+        ]
 
     def _order(self, order: Any) -> None:
         self._orders.append(order)

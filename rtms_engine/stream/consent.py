@@ -98,19 +98,26 @@ class Exclusion:
         """Why somebody is excluded who is."""
         return "rule" if user_id in self._ids else "request"
 
-    def hear(self, event: StreamEvent) -> None:
-        """Names come with events too, and before the packets."""
+    def hear(self, event: StreamEvent) -> int | None:
+        """Names come with events too, and before the packets.
+
+        Returns:
+            The new number of somebody who was excluded on request and came back.
+        """
         match event:
             case ParticipantJoined(participant=who):
-                if (before := self._gone.pop(_plain(who.name), None)) is not None and before != who.user_id:
-                    self._asked.add(who.user_id)
+                before = self._gone.pop(_plain(who.name), None)
                 self._is_excluded(who.user_id, who.name)
+                if before is not None and before != who.user_id:
+                    self._asked.add(who.user_id)
+                    return who.user_id
             case ActiveSpeakerChanged(participant=who):
                 self._is_excluded(who.user_id, who.name)
             case ParticipantLeft(participant=who) if who.user_id in self._asked and _plain(who.name):
                 self._gone[_plain(who.name)] = who.user_id
             case _:
                 pass
+        return None
 
     def covers(self, frame: Frame) -> bool:
         """Whether the frame must be dropped; it is counted then."""

@@ -63,9 +63,10 @@ class Reception:
     def event(self, event: StreamEvent) -> None:
         """Something happened."""
         self.roster.hear(event)
-        if self._exclusion is not None:
-            self._exclusion.hear(event)
+        came_back = self._exclusion.hear(event) if self._exclusion is not None else None
         self._announce(event)
+        if came_back is not None:
+            self._tell_excluded(came_back, event.timestamp_ms)
 
     def exclude(self, whom: Collection[str]) -> None:
         """Drop the media of these people too (names or user ids) from now on."""

@@ -13,6 +13,7 @@ from rtms_engine.model.signals import StreamInterrupted, StreamStarted, StreamSt
 from rtms_engine.processes.messages import Begin, Exclude, Finished, Follow, Hear, Release, RequestEnd
 from rtms_engine.processes.remote import DEATHS_WINDOW_S, MOST_DEATHS, RemoteStream
 from rtms_engine.sinks.base import Ending, StreamInfo
+from rtms_engine.stream.overview import Overview, ParticipantState
 from rtms_engine.stream.worker import StreamStatistics
 
 pytestmark = pytest.mark.virtual_clock
@@ -115,6 +116,32 @@ async def test_what_was_said_holds_for_every_process(
     stream.died()
     await settle()
     assert [place.heard[1:] for place in places.given] == [[], [order], [order]]
+    stream.finished(Finished(STREAM, True, DONE))
+    assert await running
+
+
+async def test_who_came_back_under_another_number_stays_excluded(
+    stream: RemoteStream, places: Places
+) -> None:
+    """The process that knew of it is gone; unless they were included since."""
+    again, also = Exclude(STREAM, 7, True), Exclude(STREAM, 12, True)
+    running = asyncio.ensure_future(stream.run())
+    await settle()
+    stream.exclude(7, excluded=True)
+    people = (
+        ParticipantState(7, excluded="request", left_ms=1),
+        ParticipantState(12, excluded="request"),
+        ParticipantState(13, excluded="rule"),
+        ParticipantState(14),
+    )
+    stream.told(StreamStatistics(INFO, "live", overview=Overview(participants=people)))
+    stream.died()
+    await settle()
+    assert places.given[-1].heard[1:] == [again, also]
+    stream.exclude(12, excluded=False)
+    stream.died()
+    await settle()
+    assert places.given[-1].heard[1:] == [again, Exclude(STREAM, 12, False)]
     stream.finished(Finished(STREAM, True, DONE))
     assert await running
 

@@ -153,7 +153,8 @@ def test_whom_somebody_asks_to_exclude():
     exclusion.ask(7)
     assert [exclusion.covers(one) for one in chat] == [True, False]
     exclusion.hear(ParticipantLeft(0, Participant(7, "Ana")))
-    exclusion.hear(ParticipantJoined(0, Participant(12, "ANA ")))
+    assert exclusion.hear(ParticipantJoined(0, Participant(12, "ANA "))) == 12
+    assert exclusion.hear(ParticipantJoined(0, Participant(13, "Ben"))) is None
     assert exclusion.covers(ChatMessage("s", Speaker(12, "Ana"), 0, 0.0, "x"))
     assert (exclusion.by(12), exclusion.by(9)) == ("request", "rule")
     exclusion.take_back(12)
