@@ -341,6 +341,28 @@ async def test_a_cancellation_reaches_a_write_that_has_begun_without_the_task():
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+async def test_a_write_that_has_begun_ends_before_the_close_of_a_detached_sink():
+    """Detached in the very moment between its first step and its second."""
+    heard = []
+
+    class Waiting(KeepingSink):
+        async def write(self, batch):
+            heard.append("begun")
+            asyncio.get_running_loop().call_soon(running.offer, *(joined(n) for n in range(9)))
+            await asyncio.sleep(1)
+            heard.append("ended")
+
+        async def close(self, ending):
+            heard.append("closed")
+
+    running = Running(Waiting(), linger_s=0.0, queue_items=3)
+    await asyncio.sleep(1)
+    running.offer(sound(1))
+    await asyncio.sleep(5)
+    assert (await running.finish()).state == "detached"
+    assert heard == ["begun", "ended", "closed"]
+
+
 # --- failures ---
 
 
