@@ -28,6 +28,13 @@ Time
     * Or the sink declares ``blocking = True`` (`SinkSpec`): then its three verbs are plain functions,
       and run in a thread that this instance has for itself.
 
+At once
+    * A sink that gets every item as it comes (it is ``live``, or its ``linger_s`` is 0) may have a fourth verb,
+      a plain function: `PromptSink.write_now`. While nothing waits for the sink, it is given each item in the
+      moment in which that is read from its socket, instead of a `write`: no queue and no task are between.
+    * It must not block. It returns None, or an awaitable for what is still to be done; until that is done,
+      items queue up, for `write`. If it raises, or the awaitable does, the write of that one item has failed.
+
 Failure
     * A verb fails if it raises, or takes longer than ``timeout_s``. Raise `SinkError` with a sentence
       that a person can act on; any other exception is taken for a defect and logged with its traceback.
@@ -64,7 +71,7 @@ in the configuration (``type = "package.module:Class"``), and prove it with
 `rtms_engine.testing.check_sink`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol
 
@@ -126,6 +133,13 @@ class Sink(Protocol):
 
     async def close(self, ending: Ending) -> None:
         """Finish what was received and let go of everything."""
+
+
+class PromptSink(Sink, Protocol):
+    """A sink that hardly ever waits, and takes items as they come (see *At once* in the module's text)."""
+
+    def write_now(self, item: Item) -> Awaitable[None] | None:
+        """Take one item; returns what is still to be awaited. Raises SinkError if that is not possible."""
 
 
 class BlockingSink(Protocol):

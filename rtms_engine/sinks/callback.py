@@ -51,6 +51,11 @@ class CallbackSink:
             if result is not None and inspect.isawaitable(result):
                 await result
 
+    def write_now(self, item: Item) -> Awaitable[None] | None:
+        """Call for one item, and say what is still to be awaited."""
+        result = self._callback(self._stream, item)
+        return result if result is not None and inspect.isawaitable(result) else None
+
     async def close(self, ending: Ending) -> None:
         """Nothing to let go of."""
 

@@ -291,6 +291,10 @@ class WebsocketSink:
         """Hand it out; nobody is waited for."""
         self._hub.publish(self._channel, batch)
 
+    def write_now(self, item: Item) -> None:
+        """The same for one item."""
+        self._hub.publish(self._channel, (item,))
+
     async def close(self, ending: Ending) -> None:
         """Tell the subscribers."""
         self._hub.end(self._channel, ending)

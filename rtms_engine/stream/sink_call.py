@@ -9,7 +9,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar
 
 A = TypeVar("A")
 
@@ -34,71 +34,61 @@ async def call(
     timeout_s: float,
     blocked: Callable[[float], None],
 ) -> None:
-    """Await ``verb(argument)``: see `SinkCall`, and `SinkCall.finish` for what it raises."""
-    calling = SinkCall(verb, argument, blocked)
-    if not calling.begin():
-        await calling.finish(timeout_s)
-
-
-class SinkCall(Generic[A]):
-    """Makes the steps of one coroutine, as a task would: the first when it is to `begin`, the others when
-    it is to `finish`. Both in the name of the same task.
+    """Await ``verb(argument)``.
 
     Args:
         verb: a coroutine function of a sink.
         argument: what it gets.
+        timeout_s: how long it may take; 0: for ever.
         blocked: called with the seconds for which it blocked the event loop.
-    """
 
-    def __init__(
-        self, verb: Callable[[A], Awaitable[None]], argument: A, blocked: Callable[[float], None]
-    ) -> None:
-        self._verb = verb
-        self._argument = argument
+    Raises:
+        CutShort: it took too long; Abandoned, if it did not let itself be cancelled.
+        Exception: whatever it raises.
+
+    Cancelling this cancels the verb, and waits at most `GRACE_S` for it.
+    """
+    steps = _Steps(blocked)
+    if steps.begin(verb, argument):
+        return
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - this is a coroutine, and awaited
+    cancellations = task.cancelling()
+    limit = asyncio.timeout(timeout_s or None)
+    try:
+        async with limit:
+            await steps
+    except TimeoutError:
+        if not limit.expired():
+            raise  # the verb's own
+        raise (Abandoned if steps.is_abandoned else CutShort) from None
+    if task.cancelling() > cancellations:
+        raise asyncio.CancelledError  # the verb kept it to itself
+
+
+class _Steps:
+    """Makes the steps of one coroutine, as a task would."""
+
+    def __init__(self, blocked: Callable[[float], None]) -> None:
+        self.is_abandoned = False
         self._blocked = blocked
         self._steps: Generator[Any, Any, Any]
         self._first: Any = None
-        self._raised: BaseException | None = None
-        self._is_abandoned = False
 
-    def begin(self) -> bool:
+    def begin(self, verb: Callable[[A], Awaitable[None]], argument: A) -> bool:
         """Make the first step. Returns whether it was the last: the verb waited for nothing."""
+        awaitable = self._step(verb, argument)
+        if not inspect.isawaitable(awaitable):
+            raise TypeError(
+                f"{getattr(verb, '__qualname__', verb)} is not a coroutine function; "
+                "a sink of plain functions declares blocking = True"
+            )
+        self._steps = awaitable.__await__()
         try:
-            self._steps = self._coroutine().__await__()
             self._first = self._step(self._steps.send, None)
         except StopIteration:
             return True
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - kept for `finish`
-            self._raised = error
         return False
-
-    async def finish(self, timeout_s: float) -> None:
-        """Make all other steps.
-
-        Args:
-            timeout_s: how long they may take; 0: for ever.
-
-        Raises:
-            CutShort: it took too long; Abandoned, if it did not let itself be cancelled.
-            Exception: whatever the verb raises, in its first step too.
-
-        Cancelling this cancels the verb, and waits at most `GRACE_S` for it.
-        """
-        if self._raised is not None:
-            raise self._raised
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - this is a coroutine, and awaited
-        cancellations = task.cancelling()
-        limit = asyncio.timeout(timeout_s or None)
-        try:
-            async with limit:
-                await self
-        except TimeoutError:
-            if not limit.expired():
-                raise  # the verb's own
-            raise (Abandoned if self._is_abandoned else CutShort) from None
-        if task.cancelling() > cancellations:
-            raise asyncio.CancelledError  # the verb kept it to itself
 
     def __await__(self) -> Generator[Any, Any, None]:
         task = asyncio.current_task()
@@ -124,17 +114,8 @@ class SinkCall(Generic[A]):
             if again is not None:
                 again.cancel()
 
-    def _coroutine(self) -> Awaitable[None]:
-        awaitable = self._step(self._verb, self._argument)
-        if not inspect.isawaitable(awaitable):
-            raise TypeError(
-                f"{getattr(self._verb, '__qualname__', self._verb)} is not a coroutine function; "
-                "a sink of plain functions declares blocking = True"
-            )
-        return cast(Awaitable[None], awaitable)
-
     def _abandon(self) -> None:
-        self._is_abandoned = True
+        self.is_abandoned = True
         try:
             self._steps.close()
         except Exception:  # noqa: BLE001 - a wall: it is asked to end, and whatever it says is too late

@@ -93,6 +93,8 @@ class SinkQueue:
             played for played in _PLAYED if self._policies[_KINDS[played]] == "drop_oldest"
         )
         self._is_resting = False
+        self._taker: Callable[[Item], bool] | None = None
+        """Gets the next item instead of the queue."""
         self._tail: list[Item] | None = None
         self._tail_bytes = 0
         self.spilled_bytes = 0
@@ -131,6 +133,14 @@ class SinkQueue:
 
     def put(self, item: Item) -> None:
         """Take one item, or let something go for it."""
+        taker = self._taker
+        if taker is not None:
+            self._taker = None  # what comes while it is at work waits
+            if taker(item) and not self._count and not self.is_closed:
+                self._taker = taker
+            else:
+                self._on_work()
+            return
         if type(item) in self._fast:
             self._expendable.append(item)
             self._count += 1
@@ -223,9 +233,20 @@ class SinkQueue:
         self._bytes -= taken
         return tuple(batch)
 
-    def rest(self) -> None:
-        """Nothing is there: call ``on_work`` with the next item."""
-        self._is_resting = True
+    def rest(self, taker: Callable[[Item], bool] | None = None) -> None:
+        """Nothing is there: call ``on_work`` with the next item.
+
+        Args:
+            taker: gets it, and each one after it, at once, instead of the queue, until it returns False;
+                then ``on_work`` is called, as it is if something came while it was at work.
+        """
+        self._taker = taker
+        self._is_resting = taker is None
+
+    def wake(self) -> None:
+        """Rest no more."""
+        self._taker = None
+        self._is_resting = False
 
     def gather(self) -> None:
         """A batch is gathered: call ``on_work`` when it is as large as it may be."""
@@ -276,6 +297,7 @@ class SinkQueue:
         """Nothing is taken any more, and what waits is lost."""
         self.is_closed = True
         self._fast = frozenset()
+        self._taker = None
         waiting = [*self._expendable, *(item for _, item in self._kept), *(self._tail or ())]
         self._tail = None
         self._count = self._bytes = self._tail_bytes = self.spilled_bytes = 0

@@ -1,16 +1,18 @@
 """The task around one sink of one stream.
 
 `offer` never waits: it is called from within the reader of a socket. Everything that can take time
-happens in the runner's own task, in batches; the task of a sink that gets every item at once sleeps
-while it has nothing to wait for (`_write_at_once`). What is too much for the queue goes by the policy of
-its kind (`rtms_engine.sinks.delivery`), counted and said once a second. Whatever a sink does, it ends here.
+happens in the runner's own task, in batches; what a sink can `write_now` needs neither task nor queue. What
+is too much for the queue goes by the policy of its kind (`rtms_engine.sinks.delivery`), counted and said once
+a second. Whatever a sink does, it ends here.
 """
 
 import asyncio
 import contextvars
+import inspect
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import msgspec
 import structlog
@@ -23,11 +25,14 @@ from ..sinks.base import Ending, Item, Sink, StreamInfo
 from ..sinks.delivery import Delivery
 from ..telemetry.throttle import Throttle
 from .overspill import Overspill, SpillFile
-from .sink_call import Abandoned, CutShort, SinkCall, call
+from .sink_call import BLOCKED_S, Abandoned, CutShort, call
 from .sink_queue import SinkQueue, kind_of
 
 SUMMARY_S = 1.0
 """How often losses are said."""
+
+_Taker: TypeAlias = Callable[[Item], bool]
+"""Takes an item at once; returns whether it is done with it."""
 
 
 class SinkStatistics(msgspec.Struct, frozen=True):
@@ -47,6 +52,7 @@ class SinkStatistics(msgspec.Struct, frozen=True):
     spilled_bytes: int = 0
     """What waits on disk."""
     batches: int = 0
+    """Calls of `write` that went well."""
     failures: int = 0
     """Calls of its verbs that failed."""
     restarts: int = 0
@@ -92,10 +98,11 @@ class SinkRunner:
         self.kinds = kinds
         self._make = make
         self._delivery = delivery or Delivery()
+        self._wake = asyncio.Event()
         spills = spill is not None and self._delivery.overflow.spills
         self._queue = SinkQueue(
             self._delivery,
-            on_work=self._wake_up,
+            on_work=self._wake.set,
             on_loss=self._note_loss,
             on_overrun=self._overrun,
             on_spill=self._spill if spills else None,
@@ -103,15 +110,11 @@ class SinkRunner:
         self._overspill = Overspill(self._queue, spill, self._spill_failed) if spill and spills else None
         self.offer: Callable[[Item], None] = self._queue.put
         """Take one item, at once."""
-        self._wake = asyncio.Event()
-        self._resting: _Resting | None = None
-        """The task, while it waits for an item; unless it lingers then for more."""
-        self._writing: SinkCall[Sequence[Item]] | None = None
-        """The call for the pending batch, if its first step was made without the task."""
-        self._blocked_in_write = partial(self._blocked, "write")
         self._state = "new"
         self._pending: Sequence[Item] = ()
         """The batch that is being written, until it is."""
+        self._unfinished: Awaitable[None] | None = None
+        """What is left of the `write_now` that the pending batch went into."""
         self._ending: Ending | None = None
         self._limit: asyncio.Timeout | None = None
         self._announce: Callable[[StreamEvent], None] = lambda _: None
@@ -175,6 +178,8 @@ class SinkRunner:
             self._detach("close", f"it did not finish within {limit_s:g} s", event="SinkAbandoned")
         finally:
             self._limit = None
+            if inspect.iscoroutine(self._unfinished):
+                self._unfinished.close()
             self._queue.lose(self._pending)
             self._queue.close()
             self._say_losses()
@@ -248,16 +253,38 @@ class SinkRunner:
 
     async def _feed(self, sink: Sink) -> None:
         """Until the end, or until the sink is detached."""
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - this is a coroutine, and awaited
-        resting = _Resting(sink, task, asyncio.get_running_loop(), contextvars.copy_context())
+        taker = self._taker_for(sink)
         while True:
-            await self._fetch(resting)
-            if not self._pending and self._writing is None:
-                return
+            if not self._pending and self._unfinished is None:
+                self._pending = await self._next_batch(taker)
+                if not self._pending and self._unfinished is None:
+                    return
             await self._write(sink, self._pending)
             self._counts.note_written(self._pending)
             self._pending = ()
+
+    def _taker_for(self, sink: Sink) -> _Taker | None:
+        write_now = getattr(sink, "write_now", None)
+        if write_now is None or self._delivery.linger_s:
+            return None
+        return partial(self._write_now, contextvars.copy_context().run, write_now)
+
+    def _write_now(self, run: Callable[..., Any], write_now: Callable[[Item], Any], item: Item) -> bool:
+        """A `_Taker`, without queue and task; what is left to do is the task's."""
+        began_s = time.perf_counter()
+        try:
+            rest = run(write_now, item)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the wall around sinks
+            rest = _raise(error)
+        took_s = time.perf_counter() - began_s
+        if took_s > BLOCKED_S:
+            self._blocked("write", took_s)
+        if rest is None:
+            kind = kind_of(item)
+            self._counts.written[kind] = self._counts.written.get(kind, 0) + 1
+            return True
+        self._pending, self._unfinished = (item,), rest
+        return False
 
     async def _write(self, sink: Sink, batch: Sequence[Item]) -> None:
         retries = 0
@@ -282,12 +309,8 @@ class SinkRunner:
             await asyncio.sleep(pause_s)
 
     async def _try_to_write(self, sink: Sink, batch: Sequence[Item]) -> None:
-        writing, self._writing = self._writing, None
-        if writing is None:
-            writing = SinkCall(sink.write, batch, self._blocked_in_write)
-            if writing.begin():
-                return
-        await writing.finish(self._delivery.timeout_s)
+        unfinished, self._unfinished = self._unfinished, None
+        await self._call("write", sink.write if unfinished is None else lambda _: unfinished, batch)
 
     async def _end(self, sink: Sink | None, stream: StreamInfo) -> None:
         """Wait for the end, and close the instance that there is."""
@@ -329,7 +352,7 @@ class SinkRunner:
             function,
             argument,
             timeout_s=self._delivery.timeout_s if limited else 0,
-            blocked=partial(self._blocked, verb),
+            blocked=lambda took_s: self._blocked(verb, took_s),
         )
 
     def _failure(self, verb: str, error: Exception, sink: Sink | None) -> _Failed:
@@ -346,27 +369,32 @@ class SinkRunner:
 
     # --- what comes next ---
 
-    async def _fetch(self, resting: "_Resting") -> None:
-        """Have a batch pending, or one that is being written, as soon as there is one; none at the end."""
-        while not self._pending and self._writing is None:
+    async def _next_batch(self, taker: _Taker | None) -> Sequence[Item]:
+        """As soon as there is one, or one that `taker` has left unfinished; empty at the end."""
+        while True:
+            if self._unfinished is not None:
+                return self._pending
             if batch := self._queue.take():
-                self._pending = batch
-            elif self._overspill is not None and self._queue.is_spilling:
-                self._pending = await self._overspill.take()
+                return batch
+            if self._overspill is not None and self._queue.is_spilling:
+                if spilled := await self._overspill.take():
+                    return spilled
             elif self._ending is not None or self._queue.is_closed:
                 self._queue.close()
-                return
-            elif linger_s := self._delivery.linger_s:
-                await self._gather(linger_s)
+                return ()
             else:
-                await self._rest(resting)
+                await self._gather(taker)
 
-    async def _gather(self, linger_s: float) -> None:
-        """Wait for an item, then for a batch, or for the end."""
+    async def _gather(self, taker: _Taker | None) -> None:
+        """Wait for an item that `taker` does not take, then for a batch, or for the end."""
         self._wake.clear()
-        self._queue.rest()
-        await self._wake.wait()
-        if self._ending is None:
+        self._queue.rest(taker)
+        try:
+            await self._wake.wait()
+        finally:
+            self._queue.wake()
+        linger_s = self._delivery.linger_s
+        if linger_s and self._ending is None:
             self._wake.clear()
             self._queue.gather()
             enough = asyncio.get_running_loop().call_later(linger_s, self._wake.set)
@@ -375,49 +403,6 @@ class SinkRunner:
             finally:
                 enough.cancel()
                 self._queue.gathered()
-
-    async def _rest(self, resting: "_Resting") -> None:
-        """Wait for an item that is not written at once, or for the end."""
-        self._wake.clear()
-        self._queue.rest()
-        self._resting = resting
-        try:
-            await self._wake.wait()
-        except asyncio.CancelledError:
-            if self._writing is None:
-                raise
-            resting.task.uncancel()
-            resting.task.cancel()  # it is for the verb, which has begun
-        finally:
-            self._resting = None
-
-    def _wake_up(self) -> None:
-        if self._resting is None:
-            self._wake.set()
-        else:  # behind what else has come at this moment, to write all of it
-            self._resting.loop.call_soon(self._write_at_once, context=self._resting.context)
-
-    def _write_at_once(self) -> None:
-        """Write what has come in the task's name, but without waking it: few sinks wait for anything.
-
-        To wake the task, too, makes the way from the queue to the sink half as long again.
-        """
-        resting = self._resting
-        if resting is None:
-            return  # something else woke it
-        batch = self._queue.take()
-        if batch:
-            writing: SinkCall[Sequence[Item]] = SinkCall(resting.sink.write, batch, self._blocked_in_write)
-            with resting:
-                is_written = writing.begin()
-            if not is_written:
-                self._pending, self._writing = batch, writing
-            else:
-                self._counts.note_written(batch)
-                if not self._queue:
-                    self._queue.rest()
-                    return
-        self._wake.set()
 
     def _spill(self) -> None:
         if self._overspill is not None:
@@ -479,19 +464,8 @@ class SinkRunner:
         return bool(losses)
 
 
-class _Resting(NamedTuple):
-    """The task of a runner, and what it takes to do something in its name."""
-
-    sink: Sink
-    task: asyncio.Task[Any]
-    loop: asyncio.AbstractEventLoop
-    context: contextvars.Context
-
-    def __enter__(self) -> None:
-        asyncio.tasks._enter_task(self.loop, self.task)  # noqa: SLF001 - for this: Python's "Extending asyncio"
-
-    def __exit__(self, *_: object) -> None:
-        asyncio.tasks._leave_task(self.loop, self.task)  # noqa: SLF001
+async def _raise(error: BaseException) -> None:
+    raise error
 
 
 class _Counts:

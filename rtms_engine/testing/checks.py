@@ -62,6 +62,9 @@ async def _declared(trial: Trial) -> None:
             _demand(not is_coroutine, f"it is blocking, but {verb} is a coroutine function")
         else:
             _demand(is_coroutine, f"{verb} is not a coroutine function, and it is not declared blocking")
+    write_now = getattr(sink, "write_now", None)
+    _demand(not inspect.iscoroutinefunction(write_now), "write_now is a coroutine function")
+    _demand(not (write_now and trial.ready.spec.blocking), "it is blocking, and has a write_now")
 
 
 async def _every_kind(trial: Trial) -> None:
@@ -70,6 +73,8 @@ async def _every_kind(trial: Trial) -> None:
     await sink.write(items(_ID))
     for item in items(_ID, 1000):
         await sink.write([item])
+    for item in items(_ID, 2000):
+        await sink.write_now(item)
     await sink.close()
 
 
@@ -294,7 +299,7 @@ CHECKS: tuple[Check, ...] = (
     Check(
         "declared",
         "a frozen config type that refuses unknown keys; a new instance for each stream; three verbs, "
-        "coroutine functions unless it is declared blocking",
+        "coroutine functions unless it is declared blocking; write_now, if it has that, a plain function",
         _declared,
     ),
     Check("every_kind", "write gets frames of the kinds it asked for, and every event", _every_kind),

@@ -142,6 +142,14 @@ class Instance:
         if wanted := tuple(self._trial.wanted(batch)):
             await self._call(self._sink.write, wanted)
 
+    async def write_now(self, item: Item) -> None:
+        """Give it one item as that comes, if it can take it so and wants it."""
+        take = getattr(self._sink, "write_now", None)
+        if take is None or not self._trial.wanted([item]):
+            await self.write([item])
+        elif (rest := take(item)) is not None:
+            await self._call(lambda _: rest, item)
+
     async def write_anything(self, batch: Any) -> None:
         """Call it with a batch that it may not want."""
         await self._call(self._sink.write, batch)

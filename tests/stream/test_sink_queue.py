@@ -180,3 +180,35 @@ def test_kinds():
         "transcript",
         "event",
     ]
+
+
+def test_a_taker_has_what_comes_until_it_has_enough():
+    """And what it brings about while it is at work waits."""
+    watched = Watched()
+    taken = []
+
+    def take(item):
+        taken.append(item.timestamp_ms)
+        if item.timestamp_ms == 2:
+            watched.put(sound(20))
+        return item.timestamp_ms != 5
+
+    watched.queue.rest(take)
+    watched.put(sound(1))
+    assert (taken, watched.calls) == ([1], [])
+    watched.put(sound(2), sound(3))
+    assert (taken, watched.calls, watched.drain()) == ([1, 2], ["work"], [20, 3])
+    watched.queue.rest(take)
+    watched.put(sound(4), sound(5), sound(6))
+    assert (taken, watched.calls, watched.drain()) == ([1, 2, 4, 5], ["work"] * 2, [6])
+    watched.queue.rest(take)
+    watched.queue.wake()
+    watched.put(sound(7))
+    assert (taken, watched.drain()) == ([1, 2, 4, 5], [7])
+
+
+def test_a_taker_gets_nothing_from_a_closed_queue():
+    watched = Watched()
+    watched.queue.rest(lambda item: watched.queue.close() or True)
+    watched.put(sound(1), sound(2))
+    assert (watched.calls, watched.drain()) == (["work"], [])

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextvars
+import gc
+import time
 
 import pytest
 from structlog.testing import capture_logs
@@ -361,6 +363,164 @@ async def test_a_write_that_has_begun_ends_before_the_close_of_a_detached_sink()
     await asyncio.sleep(5)
     assert (await running.finish()).state == "detached"
     assert heard == ["begun", "ended", "closed"]
+
+
+# --- at once, without queue and task ---
+
+
+class PromptSink(KeepingSink):
+    """Does with each item whatever ``does`` says; ``now`` are those that it was given at once."""
+
+    def __init__(self, does=lambda item: None, **how):
+        super().__init__(**how)
+        self.now = []
+        self._does = does
+
+    def write_now(self, item):
+        self.now.append(item.timestamp_ms)
+        result = self._does(item)
+        if result is None:
+            self.items.append(item)
+        return result
+
+
+async def test_a_prompt_sink_has_each_item_before_offer_returns():
+    running = Running(PromptSink(), linger_s=0.0)
+    await asyncio.sleep(1)
+    running.offer(sound(1), joined(2), text(3))
+    assert times(running.sink.items) == running.sink.now == [1, 2, 3]
+    statistics = await running.finish()
+    assert running.sink.calls == ["open", "close"]
+    assert statistics.written == {"audio": 1, "event": 1, "transcript": 1}
+    assert (statistics.batches, statistics.queued, statistics.dropped) == (0, 0, 0)
+
+
+async def test_a_prompt_sink_that_gathers_gets_batches():
+    running = Running(PromptSink(), linger_s=0.25)
+    await asyncio.sleep(1)
+    running.offer(sound(1), sound(2))
+    await running.finish()
+    assert running.sink.now == []
+    assert [times(batch) for batch in running.sink.batches] == [[1, 2]]
+
+
+async def test_what_came_before_it_was_open_comes_first():
+    running = Running(PromptSink(), linger_s=0.0)
+    running.offer(sound(1), sound(2))
+    await asyncio.sleep(1)
+    running.offer(sound(3))
+    assert running.sink.now == [3]
+    await running.finish()
+    assert times(running.sink.items) == [1, 2, 3]
+
+
+async def test_what_a_prompt_sink_brings_about_comes_after():
+    def does(item):
+        if item.timestamp_ms == 1:
+            running.offer(sound(2), sound(3))
+
+    running = Running(PromptSink(does), linger_s=0.0)
+    await asyncio.sleep(1)
+    running.offer(sound(1))
+    assert times(running.sink.items) == [1]
+    running.offer(sound(4))
+    await asyncio.sleep(1)
+    running.offer(sound(5))
+    await running.finish()
+    assert times(running.sink.items) == [1, 2, 3, 4, 5]
+    assert running.sink.now == [1, 5]
+
+
+async def test_what_is_still_to_be_done_is_awaited_in_the_task_and_the_rest_waits():
+    found = []
+
+    async def slowly(item):
+        await asyncio.sleep(5)
+        found.append((item.timestamp_ms, asyncio.current_task()))
+
+    running = Running(PromptSink(lambda item: slowly(item) if item.timestamp_ms == 1 else None), linger_s=0.0)
+    await asyncio.sleep(1)
+    running.offer(sound(1), sound(2), sound(3))
+    await asyncio.sleep(4)
+    assert running.sink.items == []
+    await asyncio.sleep(2)
+    running.offer(sound(4))
+    statistics = await running.finish()
+    assert found == [(1, running.task)]
+    assert [times(batch) for batch in running.sink.batches] == [[2, 3]]
+    assert running.sink.now == [1, 4]
+    assert statistics.written == {"audio": 4}
+
+
+async def _fails_later():
+    await asyncio.sleep(1)
+    raise SinkError("no")
+
+
+def _fails_now():
+    raise SinkError("no")
+
+
+@pytest.mark.parametrize("fails", [_fails_now, _fails_later], ids=["now", "later"])
+async def test_what_fails_at_once_is_written_again(fails):
+    running = Running(PromptSink(lambda item: fails()), linger_s=0.0, retries=1, retry_s=2)
+    await asyncio.sleep(1)
+    with capture_logs() as logs:
+        running.offer(sound(1), sound(2))
+        statistics = await running.finish()
+    assert [log["event"] for log in logs] == ["SinkWriteFailed"]
+    assert [times(batch) for batch in running.sink.batches] == [[1], [2]]
+    assert (statistics.state, statistics.failures, statistics.dropped) == ("closed", 1, 0)
+
+
+async def test_a_prompt_sink_that_fails_for_good_is_detached():
+    running = Running(PromptSink(lambda item: 1 / 0), linger_s=0.0)
+    await asyncio.sleep(1)
+    with capture_logs() as logs:
+        running.offer(sound(1))
+        await asyncio.sleep(1)
+        running.offer(sound(2))
+        statistics = await running.finish()
+    assert [log["event"] for log in logs] == ["SinkDetached", "SinkFellBehind"]
+    assert "ZeroDivisionError" in repr(logs[0]["exc_info"])
+    assert (statistics.state, statistics.written) == ("detached", {})
+    assert running.sink.calls == ["open", "close"]
+
+
+async def test_a_prompt_sink_is_called_with_what_it_has_set_when_it_opened():
+    who = contextvars.ContextVar("who", default="nobody")
+    found = []
+
+    class Asking(PromptSink):
+        async def open(self, stream):
+            who.set("me")
+
+    running = Running(Asking(lambda item: found.append(who.get())), linger_s=0.0)
+    await asyncio.sleep(1)
+    running.offer(sound(1))
+    await running.finish()
+    assert (found, who.get()) == (["me"], "nobody")
+
+
+async def test_cancelled_at_once_nothing_is_left_half_begun():
+    """The coroutine that was never started is closed, which would be a warning otherwise."""
+    running = Running(PromptSink(lambda item: _fails_later()), linger_s=0.0)
+    await asyncio.sleep(1)
+    running.offer(sound(1))
+    running.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running.task
+    assert running.runner.statistics().dropped == 1
+    gc.collect()
+
+
+async def test_a_prompt_sink_that_blocks_the_loop_is_named():
+    running = Running(PromptSink(lambda item: time.sleep(0.3)), linger_s=0.0)
+    await asyncio.sleep(1)
+    with capture_logs() as logs:
+        running.offer(sound(1))
+    assert [log["event"] for log in logs] == ["SinkBlockedLoop"]
+    assert (await running.finish()).blocked_s >= 0.3
 
 
 # --- failures ---

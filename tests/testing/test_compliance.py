@@ -205,6 +205,16 @@ class LeaksAFile(GoodSink):
         self.files.append(self.path.open("a"))
 
 
+class PromptlyWaits(GoodSink):
+    async def write_now(self, item):
+        await self.write([item])
+
+
+class OnlyBatches(GoodSink):
+    def write_now(self, item):
+        raise NotImplementedError
+
+
 class Blocks(GoodSink):
     async def write(self, batch):
         time.sleep(0.3)
@@ -212,6 +222,8 @@ class Blocks(GoodSink):
 
 BROKEN = {
     Undeclared: "declared",
+    PromptlyWaits: "declared",
+    OnlyBatches: "every_kind",
     OnlySound: "every_kind",
     NeedsAWrite: "empty_stream",
     NamedByTheStream: "hostile_names",
