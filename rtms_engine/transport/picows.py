@@ -22,6 +22,7 @@ from ..errors import ConnectFailed
 from .base import Receiver
 from .dialing import dial
 from .endpoint import Endpoint
+from .inbox import Inbox
 from .round_trip import round_trip_s
 from .websocket import CLOSE_TIMEOUT_S, MAX_MESSAGE_BYTES, OPEN_TIMEOUT_S
 
@@ -41,10 +42,11 @@ class PicowsConnector:
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         self._tls = tls
+        self._inbox = Inbox()
 
     async def connect(self, endpoint: Endpoint, receiver: Receiver) -> None:
         """See `rtms_engine.transport.base.Connector`."""
-        connection = _Connection(receiver)
+        connection = _Connection(receiver, self._inbox)
         way = _Way(endpoint)
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
@@ -104,11 +106,12 @@ class _Way:
 class _Connection(WSListener):
     """One WebSocket, used once: ours to `picows`, and the receiver's `Transport`."""
 
-    def __init__(self, receiver: Receiver) -> None:
+    def __init__(self, receiver: Receiver, inbox: Inbox) -> None:
         self.is_wanted = True
         self.is_made = False
         self._receiver = receiver
-        self._deliver: Callable[[bytes], None] = receiver.message_received
+        self._inbox = inbox
+        self.deliver: Callable[[bytes], None] = receiver.message_received
         self._transport: WSTransport | None = None
         self._fragments: list[bytes] = []
         self._is_closing = False
@@ -133,7 +136,7 @@ class _Connection(WSListener):
             return  # what came was too large, or no WebSocket at all
         if kind is _TEXT or kind is _BINARY or kind is _CONTINUATION:
             if frame.fin and not self._fragments:
-                self._deliver(frame.get_payload_as_bytes())
+                self._inbox.put(self, frame.get_payload_as_bytes())
             else:
                 self._fragment_received(frame)
         elif kind is WSMsgType.CLOSE:
@@ -142,6 +145,7 @@ class _Connection(WSListener):
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         if self._close_timer is not None:
             self._close_timer.cancel()
+        self._inbox.empty()
         if self.is_made:
             # picows does not tell a timeout of TCP from the rest; silence ends a connection long before one
             self._receiver.connection_lost(self._farewell(transport), was_up=not self._is_aborted)
@@ -163,7 +167,7 @@ class _Connection(WSListener):
 
     def abort(self) -> None:
         self._is_aborted = True
-        self._deliver = _to_nobody
+        self.deliver = _to_nobody
         if self._transport is not None:
             self._transport.disconnect(graceful=False)
 
@@ -179,7 +183,7 @@ class _Connection(WSListener):
         if frame.fin:
             message = b"".join(self._fragments)
             self._fragments.clear()
-            self._deliver(message)
+            self._inbox.put(self, message)
 
     def _close_frame_received(self, transport: WSTransport, frame: WSFrame) -> None:
         """Say it back, and let the server close the socket first (RFC 6455 §7.1.1)."""
