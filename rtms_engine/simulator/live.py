@@ -277,6 +277,11 @@ class LiveMeeting:
         """Answer the next handshakes of a leg with these statuses, one each."""
         self._refusals.setdefault(leg, []).extend(statuses)
 
+    @property
+    def was_joined(self) -> bool:
+        """Whether a client has ever had its signaling accepted."""
+        return self._first_packet_ms is not None
+
     # --- handshakes; they raise Refused ---
 
     def admit_signaling(self, connection: Connection, request: Mapping[str, Any]) -> SignalingLeg:

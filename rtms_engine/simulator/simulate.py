@@ -30,6 +30,8 @@ class Simulation(msgspec.Struct, frozen=True):
     undelivered: tuple[Delivery, ...]
     """Webhooks that were not answered with 2xx in 3 s."""
     client_errors: tuple[ClientError, ...]
+    never_joined: int
+    """Streams that were announced, and to whose signaling nobody came."""
 
 
 async def simulate(
@@ -99,4 +101,5 @@ def _summary(meetings: list[LiveMeeting]) -> Simulation:
         slowest_answer_s=max((ledger.slowest_answer_s for ledger in ledgers), default=0.0),
         undelivered=tuple(told for meeting in meetings for told in meeting.deliveries if not told.is_good),
         client_errors=tuple(error for ledger in ledgers for error in ledger.client_errors),
+        never_joined=sum(not meeting.was_joined for meeting in meetings),
     )

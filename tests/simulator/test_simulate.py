@@ -25,5 +25,5 @@ async def test_simulate(inbox: Any) -> None:
         on_start=started.append,
     )
     assert (result.streams, result.stop_reasons, len(started)) == (3, {11: 3}, 3)
-    assert result.undelivered == ()
+    assert (result.undelivered, result.never_joined) == ((), 3)
     assert len(inbox.deliveries) == 6

@@ -76,7 +76,8 @@ def simulate(
     """Be Zoom: announce meetings to WEBHOOK_URL, serve them, and say what the receiver did.
 
     The receiver must allow this machine as a server: with TLS by [rtms] allowed_hosts and ca_file,
-    without by allow_insecure_loopback. Exits with 1 if it broke the protocol or did not answer.
+    without by allow_insecure_loopback. Exits with 1 if it broke the protocol, did not answer, or
+    never came.
     """
     logging.configure("warning")
     console = Console(soft_wrap=True)
@@ -105,7 +106,7 @@ def simulate(
         )
     )
     _show(simulation, console)
-    if simulation.undelivered or simulation.client_errors:
+    if simulation.undelivered or simulation.client_errors or simulation.never_joined:
         raise SystemExit(1)
 
 
@@ -120,5 +121,12 @@ def _show(simulation: Simulation, console: Console) -> None:
         console.print(f"{count} ended with {reason} {explain('stop', reason).name}.")
     for delivery in simulation.undelivered:
         console.print(Text(f"Webhook {delivery.event}: {delivery.status} {delivery.error}", style="red"))
+    if simulation.never_joined:
+        console.print(
+            f"{simulation.never_joined} of {simulation.streams} streams were never joined. Does the receiver "
+            "allow this server? It says why in its log.",
+            style="red",
+            highlight=False,
+        )
     for error in simulation.client_errors:
         console.print(Text(f"Against the protocol, {error.leg}: {error.what}", style="red"))
