@@ -7,7 +7,6 @@ sockets that had something.
 """
 
 import asyncio
-from collections import deque
 from typing import Protocol
 
 MOST_MESSAGES = 64
@@ -30,22 +29,26 @@ class Inbox:
     """Shared by the connections of one event loop."""
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[Addressee, bytes]] = deque()
+        self._waiting: list[tuple[Addressee, bytes]] = []
 
     def put(self, connection: Addressee, message: bytes) -> None:
         """Let a connection deliver this soon, after everything that was put before."""
         waiting = self._waiting
-        if not waiting:
-            asyncio.get_running_loop().call_soon(self.empty)
         waiting.append((connection, message))
         if len(waiting) >= MOST_MESSAGES or len(message) >= LARGE_BYTES:
             self.empty()
+        elif len(waiting) == 1:
+            asyncio.get_running_loop().call_soon(self.empty)
 
     def empty(self) -> None:
-        """Deliver everything. A connection whose receiver raises, which none may, is aborted."""
-        waiting = self._waiting
-        while waiting:
-            connection, message = waiting.popleft()
+        """Deliver everything. A connection whose receiver raises, which none may, is aborted.
+
+        Nothing is put while a message is delivered: that happens where sockets are read.
+        """
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, []
+        for connection, message in waiting:
             try:
                 connection.deliver(message)
             except Exception as error:  # noqa: BLE001 - a wall: a defect ends this connection alone
