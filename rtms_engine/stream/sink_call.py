@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import Any, TypeVar
 
 A = TypeVar("A")
+R = TypeVar("R")
 
 GRACE_S = 5.0
 """How long a cancelled verb may clean up."""
@@ -64,6 +65,17 @@ async def call(
         raise (Abandoned if steps.is_abandoned else CutShort) from None
     if task.cancelling() > cancellations:
         raise asyncio.CancelledError  # the verb kept it to itself
+
+
+def watched(step: Callable[[A], R], argument: A, blocked: Callable[[float], None]) -> R:
+    """``step(argument)``, and ``blocked`` called with its seconds if it kept the event loop for too long."""
+    began_s = time.perf_counter()  # the loop's own time may stand still within a step
+    try:
+        return step(argument)
+    finally:
+        took_s = time.perf_counter() - began_s
+        if took_s > BLOCKED_S:
+            blocked(took_s)
 
 
 class _Steps:
@@ -122,10 +134,4 @@ class _Steps:
             return
 
     def _step(self, step: Callable[..., Any], argument: Any) -> Any:
-        began_s = time.perf_counter()  # the loop's own time may stand still within a step
-        try:
-            return step(argument)
-        finally:
-            took_s = time.perf_counter() - began_s
-            if took_s > BLOCKED_S:
-                self._blocked(took_s)
+        return watched(step, argument, self._blocked)

@@ -10,6 +10,7 @@ way to the disk, so that the order holds; when all of it has been read back, the
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
 
 import msgspec
 
@@ -25,6 +26,9 @@ from ..sinks.base import Item
 from ..sinks.delivery import Delivery, OverflowPolicy
 
 MEGABYTE = 1_000_000
+Taker: TypeAlias = Callable[[Item], bool]
+"""Takes an item at once; returns whether it is done with it."""
+
 EVENT = "event"
 """The kind of an item that is no frame."""
 
@@ -93,7 +97,7 @@ class SinkQueue:
             played for played in _PLAYED if self._policies[_KINDS[played]] == "drop_oldest"
         )
         self._is_resting = False
-        self._taker: Callable[[Item], bool] | None = None
+        self._taker: Taker | None = None
         """Gets the next item instead of the queue."""
         self._tail: list[Item] | None = None
         self._tail_bytes = 0
@@ -233,7 +237,7 @@ class SinkQueue:
         self._bytes -= taken
         return tuple(batch)
 
-    def rest(self, taker: Callable[[Item], bool] | None = None) -> None:
+    def rest(self, taker: Taker | None = None) -> None:
         """Nothing is there: call ``on_work`` with the next item.
 
         Args:

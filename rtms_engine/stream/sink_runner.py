@@ -9,10 +9,9 @@ a second. Whatever a sink does, it ends here.
 import asyncio
 import contextvars
 import inspect
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 import structlog
@@ -25,14 +24,11 @@ from ..sinks.base import Ending, Item, Sink, StreamInfo
 from ..sinks.delivery import Delivery
 from ..telemetry.throttle import Throttle
 from .overspill import Overspill, SpillFile
-from .sink_call import BLOCKED_S, Abandoned, CutShort, call
-from .sink_queue import SinkQueue, kind_of
+from .sink_call import Abandoned, CutShort, call, watched
+from .sink_queue import SinkQueue, Taker, kind_of
 
 SUMMARY_S = 1.0
 """How often losses are said."""
-
-_Taker: TypeAlias = Callable[[Item], bool]
-"""Takes an item at once; returns whether it is done with it."""
 
 
 class SinkStatistics(msgspec.Struct, frozen=True):
@@ -52,7 +48,7 @@ class SinkStatistics(msgspec.Struct, frozen=True):
     spilled_bytes: int = 0
     """What waits on disk."""
     batches: int = 0
-    """Calls of `write` that went well."""
+    """Written by the sink's task; what it took at once is in none."""
     failures: int = 0
     """Calls of its verbs that failed."""
     restarts: int = 0
@@ -254,34 +250,28 @@ class SinkRunner:
     async def _feed(self, sink: Sink) -> None:
         """Until the end, or until the sink is detached."""
         taker = self._taker_for(sink)
-        while True:
-            if not self._pending and self._unfinished is None:
-                self._pending = await self._next_batch(taker)
-                if not self._pending and self._unfinished is None:
-                    return
+        while await self._fetch(taker):
             await self._write(sink, self._pending)
             self._counts.note_written(self._pending)
             self._pending = ()
 
-    def _taker_for(self, sink: Sink) -> _Taker | None:
+    def _taker_for(self, sink: Sink) -> Taker | None:
         write_now = getattr(sink, "write_now", None)
         if write_now is None or self._delivery.linger_s:
             return None
-        return partial(self._write_now, contextvars.copy_context().run, write_now)
+        take = partial(contextvars.copy_context().run, write_now)
+        return partial(self._write_now, take, partial(self._blocked, "write"))
 
-    def _write_now(self, run: Callable[..., Any], write_now: Callable[[Item], Any], item: Item) -> bool:
-        """A `_Taker`, without queue and task; what is left to do is the task's."""
-        began_s = time.perf_counter()
+    def _write_now(
+        self, take: Callable[[Item], Awaitable[None] | None], blocked: Callable[[float], None], item: Item
+    ) -> bool:
+        """A `Taker`, without queue and task; what is left to do is the task's."""
         try:
-            rest = run(write_now, item)
+            rest = watched(take, item, blocked)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the wall around sinks
             rest = _raise(error)
-        took_s = time.perf_counter() - began_s
-        if took_s > BLOCKED_S:
-            self._blocked("write", took_s)
         if rest is None:
-            kind = kind_of(item)
-            self._counts.written[kind] = self._counts.written.get(kind, 0) + 1
+            self._counts.note_one(item)
             return True
         self._pending, self._unfinished = (item,), rest
         return False
@@ -369,23 +359,21 @@ class SinkRunner:
 
     # --- what comes next ---
 
-    async def _next_batch(self, taker: _Taker | None) -> Sequence[Item]:
-        """As soon as there is one, or one that `taker` has left unfinished; empty at the end."""
-        while True:
-            if self._unfinished is not None:
-                return self._pending
+    async def _fetch(self, taker: Taker | None) -> bool:
+        """Have a batch pending, or what `taker` has left unfinished, as soon as there is; False at the end."""
+        while not self._pending and self._unfinished is None:
             if batch := self._queue.take():
-                return batch
-            if self._overspill is not None and self._queue.is_spilling:
-                if spilled := await self._overspill.take():
-                    return spilled
+                self._pending = batch
+            elif self._overspill is not None and self._queue.is_spilling:
+                self._pending = await self._overspill.take()
             elif self._ending is not None or self._queue.is_closed:
                 self._queue.close()
-                return ()
+                return False
             else:
                 await self._gather(taker)
+        return True
 
-    async def _gather(self, taker: _Taker | None) -> None:
+    async def _gather(self, taker: Taker | None) -> None:
         """Wait for an item that `taker` does not take, then for a batch, or for the end."""
         self._wake.clear()
         self._queue.rest(taker)
@@ -483,5 +471,9 @@ class _Counts:
         """A batch is with the sink."""
         self.batches += 1
         for item in batch:
-            kind = kind_of(item)
-            self.written[kind] = self.written.get(kind, 0) + 1
+            self.note_one(item)
+
+    def note_one(self, item: Item) -> None:
+        """An item is with the sink."""
+        kind = kind_of(item)
+        self.written[kind] = self.written.get(kind, 0) + 1

@@ -287,6 +287,8 @@ async def _does_not_block(trial: Trial) -> None:
         await sink.open(stream(_ID))
         await sink.write(items(_ID))
         await sink.write(big_batch(_ID))
+        for item in items(_ID, 1000):
+            await sink.write_now(item)
         await sink.close()
         if not trial.blocked_s:
             return
@@ -322,6 +324,6 @@ CHECKS: tuple[Check, ...] = (
     Check("two_streams", "instances live side by side and do not touch what is another's", _two_at_once),
     Check("resumed_stream", "with resumed, go on with what an earlier instance began", _resumed),
     Check("lets_go", "when close returns, files, connections, tasks and threads are let go of", _lets_go),
-    Check("does_not_block", "a coroutine must not block the event loop", _does_not_block),
+    Check("does_not_block", "a coroutine must not block the event loop, nor must write_now", _does_not_block),
 )
 """Every clause that can be tried from outside."""

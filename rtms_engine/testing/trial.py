@@ -17,7 +17,7 @@ from ..sinks import registry
 from ..sinks.base import BlockingSink, Ending, Item, NoConfig, Sink, SinkSpec, StreamInfo
 from ..sinks.registry import ReadySink, SinkConfig
 from ..sinks.services import Services
-from ..stream.sink_call import call
+from ..stream.sink_call import call, watched
 from ..stream.threaded_sink import ThreadedSink
 from .items import FINISHED
 
@@ -145,10 +145,12 @@ class Instance:
     async def write_now(self, item: Item) -> None:
         """Give it one item as that comes, if it can take it so and wants it."""
         take = getattr(self._sink, "write_now", None)
-        if take is None or not self._trial.wanted([item]):
+        if take is None:
             await self.write([item])
-        elif (rest := take(item)) is not None:
-            await self._call(lambda _: rest, item)
+        elif self._trial.wanted([item]):
+            rest = watched(take, item, self._trial.note_blocked)
+            if rest is not None:
+                await self._call(lambda _: rest, item)
 
     async def write_anything(self, batch: Any) -> None:
         """Call it with a batch that it may not want."""

@@ -220,6 +220,11 @@ class Blocks(GoodSink):
         time.sleep(0.3)
 
 
+class BlocksPromptly(GoodSink):
+    def write_now(self, item):
+        time.sleep(0.3)
+
+
 BROKEN = {
     Undeclared: "declared",
     PromptlyWaits: "declared",
@@ -241,6 +246,7 @@ BROKEN = {
     LeaksAThread: "lets_go",
     LeaksAFile: "lets_go",
     Blocks: "does_not_block",
+    BlocksPromptly: "does_not_block",
 }
 
 
